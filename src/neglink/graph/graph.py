@@ -1,0 +1,171 @@
+"""`Graph`: undirected links, node features, and what follows from them."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import scipy.sparse
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from neglink.graph.sparse import SparseMatrix
+
+BITS_LIMIT = 2**29
+"""Largest n² for which links are kept as a bit table (64 MiB); beyond it, as sorted keys."""
+
+
+@dataclass(frozen=True)
+class Cleaning:
+    """What `clean_links` found in a list of rows."""
+
+    rows: int
+    self_loops: int
+    duplicates: int
+    """Rows dropped because the same pair, in either direction, had come before."""
+    reversed: int
+    """Links that occur in both directions; 2 · links − … when the input was directed."""
+    links: int
+
+
+def clean_links(pairs: NDArray[Any], n: int) -> tuple[NDArray[np.int64], Cleaning]:
+    """Undirected links of a list of node pairs: no self-loops, each once, smaller id first, sorted.
+
+    Args:
+        pairs: node ids, shape [2, rows], each in [0, n).
+        n: number of nodes.
+
+    Returns:
+        Links, shape [2, m], sorted by (first, second), and counts of what was dropped.
+
+    Raises:
+        ValueError: an id lies outside [0, n).
+    """
+    pairs = np.asarray(pairs, dtype=np.int64)
+    if pairs.size and (pairs.min() < 0 or pairs.max() >= n):
+        raise ValueError(f"node ids lie in [{pairs.min()}, {pairs.max()}], expected [0, {n})")
+    loops = pairs[0] == pairs[1]
+    kept = pairs[:, ~loops]
+    directed = np.unique(kept[0] * n + kept[1])
+    keys = np.unique(kept.min(axis=0) * n + kept.max(axis=0))
+    links = np.stack([keys // n, keys % n]) if keys.size else np.zeros((2, 0), dtype=np.int64)
+    cleaning = Cleaning(
+        rows=int(pairs.shape[1]),
+        self_loops=int(loops.sum()),
+        duplicates=int(kept.shape[1] - keys.size),
+        reversed=int(directed.size - keys.size),
+        links=int(keys.size),
+    )
+    return links, cleaning
+
+
+@dataclass(frozen=True, eq=False)
+class Graph:
+    """An undirected graph without self-loops. Letters: n nodes, m links, f features.
+
+    Everything derived (degrees, adjacency, link tests) is computed on first use and kept. All
+    tensors lie on one device.
+    """
+
+    n: int
+    links: Tensor
+    """Each link once, shape [2, m], int64, first id < second id, sorted."""
+    features: SparseMatrix | Tensor | None = None
+    """Node features [n, f]: sparse (bag of words), dense float32, or none."""
+    labels: Tensor | None = None
+    """Class of each node [n], int64; −1 where unknown. Never used to train a link predictor."""
+    truth: dict[str, NDArray[Any]] = field(default_factory=dict)
+    """What the planted graph knows about itself; see `datasets.planted`."""
+
+    @property
+    def m(self) -> int:
+        """Number of links."""
+        return int(self.links.shape[1])
+
+    @property
+    def f(self) -> int:
+        """Number of features; 0 without any."""
+        return 0 if self.features is None else int(self.features.shape[1])
+
+    @property
+    def device(self) -> torch.device:
+        """Where the tensors are."""
+        return self.links.device
+
+    def with_links(self, links: Tensor) -> "Graph":
+        """The same nodes and features with other links [2, m], already clean and sorted."""
+        return Graph(self.n, links, self.features, self.labels, self.truth)
+
+    def to(self, device: torch.device | str) -> "Graph":
+        """The same graph on another device."""
+        if torch.device(device) == self.device:
+            return self
+        features = None if self.features is None else self.features.to(device)
+        labels = None if self.labels is None else self.labels.to(device)
+        return Graph(self.n, self.links.to(device), features, labels, self.truth)
+
+    @cached_property
+    def arcs(self) -> Tensor:
+        """Both directions of every link, shape [2, 2m], sorted by head, then tail."""
+        keys = torch.cat([self._keys(self.links), self._keys(self.links.flip(0))]).sort().values
+        return torch.stack([keys // self.n, keys % self.n])
+
+    @cached_property
+    def arc_links(self) -> Tensor:
+        """Index into `links` of each arc, shape [2m]."""
+        low, high = self.arcs.min(0).values, self.arcs.max(0).values
+        return torch.searchsorted(self._keys(self.links), low * self.n + high)
+
+    @cached_property
+    def degree(self) -> Tensor:
+        """Number of links of each node, shape [n], int64."""
+        return torch.bincount(self.links.flatten(), minlength=self.n)
+
+    @cached_property
+    def row_starts(self) -> Tensor:
+        """Where each node's slice of `arcs` begins, shape [n + 1]."""
+        starts = torch.zeros(self.n + 1, dtype=torch.int64, device=self.device)
+        starts[1:] = torch.cumsum(self.degree, 0)
+        return starts
+
+    @cached_property
+    def scipy(self) -> Any:
+        """The 0/1 adjacency without self-loops, scipy CSR [n, n], float32."""
+        return scipy.sparse.csr_array(
+            (
+                np.ones(2 * self.m, dtype=np.float32),
+                self.arcs[1].cpu().numpy().astype(np.int32),
+                self.row_starts.cpu().numpy().astype(np.int32),
+            ),
+            shape=(self.n, self.n),
+        )
+
+    @cached_property
+    def adjacency(self) -> SparseMatrix:
+        """Â = D^-½ (A + I) D^-½ with D the degrees of A + I (Kipf & Welling, 2017, eq. 9)."""
+        scale = scipy.sparse.diags_array(1 / np.sqrt(1 + self.degree.cpu().numpy()))
+        looped = self.scipy + scipy.sparse.eye_array(self.n, dtype=np.float32, format="csr")
+        return SparseMatrix.symmetric(scale @ looped @ scale).to(self.device)
+
+    @cached_property
+    def _bits(self) -> Tensor:
+        """Bit table of the links, uint8 [⌈n²/8⌉]; built in numpy, once."""
+        table = np.zeros((self.n * self.n + 7) // 8, dtype=np.uint8)
+        keys = (self.arcs[0] * self.n + self.arcs[1]).cpu().numpy()
+        np.bitwise_or.at(table, keys >> 3, (1 << (keys & 7)).astype(np.uint8))
+        return torch.from_numpy(table).to(self.device)
+
+    def _keys(self, pairs: Tensor) -> Tensor:
+        return pairs[0] * self.n + pairs[1]
+
+    def has_links(self, pairs: Tensor) -> Tensor:
+        """Which columns of `pairs` [2, …] are links, in either direction; bool of shape […]."""
+        keys = self._keys(pairs)
+        if self.n * self.n <= BITS_LIMIT:
+            return ((self._bits[keys >> 3] >> (keys & 7)) & 1).bool()
+        if self.m == 0:
+            return torch.zeros_like(keys, dtype=torch.bool)
+        known = self._keys(self.arcs)
+        place = torch.searchsorted(known, keys).clamp_(max=known.numel() - 1)
+        return known[place] == keys

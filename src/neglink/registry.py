@@ -1,0 +1,130 @@
+"""Names to components: look-up, listing and construction, nothing more.
+
+A component (sampler, predictor, method) is a frozen pydantic dataclass: its fields are its
+settings, each with its bound in the annotation and its meaning in the docstring below it. The
+params.yaml entry, the error for a wrong value, the JSON schema and the reference page are all
+read off the class.
+"""
+
+import difflib
+import importlib
+from collections.abc import Iterable
+from dataclasses import fields
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Generic, TypeVar, dataclass_transform
+
+import pydantic
+from pydantic import ConfigDict, TypeAdapter
+from pydantic.dataclasses import dataclass as pydantic_dataclass
+
+from neglink.errors import ParamsError
+
+T = TypeVar("T")
+
+
+@dataclass_transform(frozen_default=True)
+def component(cls: type[T]) -> type[T]:
+    """Class decorator: a frozen dataclass whose fields are validated settings; unknown keys fail."""
+    config = ConfigDict(extra="forbid", use_attribute_docstrings=True, arbitrary_types_allowed=True)
+    return pydantic_dataclass(frozen=True, config=config)(cls)  # type: ignore[return-value]
+
+
+@cache
+def adapter(kind: type[Any]) -> TypeAdapter[Any]:
+    """The pydantic adapter of a settings class."""
+    return TypeAdapter(kind)
+
+
+def explain(error: pydantic.ValidationError, where: str) -> str:
+    """One line per wrong setting: the key's path, what came, what is allowed."""
+    lines = []
+    for item in error.errors():
+        path = ".".join([where, *(str(part) for part in item["loc"])])
+        if item["type"] in {"unexpected_keyword_argument", "extra_forbidden"}:
+            lines.append(f"{path}: unknown key")
+        elif item["type"] in {"missing", "missing_argument"}:
+            lines.append(f"{path}: missing")
+        else:
+            message = item["msg"].removeprefix("Value error, ")
+            lines.append(f"{path} = {item['input']!r}: {message[0].lower()}{message[1:]}")
+    return "\n".join(lines)
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """What is allowed in place of an unknown name, the nearest first in mind."""
+    known = sorted(known)
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f" (did you mean {near[0]!r}?)" if near else ""
+    return f"{hint}; allowed: {', '.join(known)}"
+
+
+class Registry(Generic[T]):
+    """The components of one floor: the built-in ones and those of installed packages.
+
+    A third party adds its own with an entry point in its pyproject.toml, in this registry's group:
+
+        [project.entry-points."neglink.samplers"]
+        mine = "my_package.samplers:Mine"
+    """
+
+    def __init__(self, what: str, group: str, builtin: dict[str, str]) -> None:
+        """`builtin` maps a name to "module:Class"; modules are imported when first asked for."""
+        self.what = what
+        self.group = group
+        self._builtin = builtin
+
+    @property
+    def _known(self) -> dict[str, str]:
+        known = dict(self._builtin)
+        for point in _entry_points(self.group):
+            if point.name in known and known[point.name] != point.value:
+                raise ParamsError(
+                    f"two {self.what}s claim the name {point.name!r}: {known[point.name]} and "
+                    f"{point.value}. Uninstall one, or rename its entry point in {self.group}."
+                )
+            known[point.name] = point.value
+        return known
+
+    def names(self) -> list[str]:
+        """All names, sorted."""
+        return sorted(self._known)
+
+    def get(self, name: str, where: str = "") -> type[T]:
+        """The class called `name`.
+
+        Raises:
+            ParamsError: no such name; the text gives `where` it was asked for and what exists.
+        """
+        known = self._known
+        if name not in known:
+            at = f"{where} = " if where else ""
+            raise ParamsError(f"{at}{name!r}: no such {self.what}{suggest(name, known)}")
+        module, _, attribute = known[name].partition(":")
+        return getattr(importlib.import_module(module), attribute)  # type: ignore[no-any-return]
+
+    def module(self, name: str) -> str:
+        """The module that holds `name`, as a dotted path."""
+        return self._known[name].partition(":")[0]
+
+    def make(self, name: str, /, where: str = "", **settings: Any) -> T:
+        """The component called `name` with these settings.
+
+        Raises:
+            ParamsError: no such name, or a setting that is unknown, of a wrong type or out of range.
+        """
+        kind = self.get(name, where)
+        try:
+            return adapter(kind).validate_python(settings)  # type: ignore[no-any-return]
+        except pydantic.ValidationError as error:
+            raise ParamsError(explain(error, where or f"{self.what} {name}")) from None
+
+
+def settings_of(part: Any) -> dict[str, Any]:
+    """All settings of a component as JSON values, defaults included."""
+    return {f.name: adapter(type(part)).dump_python(part, mode="json")[f.name] for f in fields(part)}
+
+
+@cache
+def _entry_points(group: str) -> tuple[EntryPoint, ...]:
+    return tuple(entry_points(group=group))
