@@ -107,6 +107,15 @@ class Registry(Generic[T]):
         """The module that holds `name`, as a dotted path."""
         return self._known[name].partition(":")[0]
 
+    def name_of(self, part: T) -> str:
+        """The name under which a component's class is registered."""
+        own = f"{type(part).__module__}:{type(part).__qualname__}"
+        for name in self._known:
+            kind = self.get(name)
+            if own == f"{kind.__module__}:{kind.__qualname__}":
+                return name
+        raise ParamsError(f"{own} is not registered as a {self.what}")
+
     def make(self, name: str, /, where: str = "", **settings: Any) -> T:
         """The component called `name` with these settings.
 

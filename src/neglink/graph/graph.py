@@ -1,6 +1,6 @@
 """`Graph`: undirected links, node features, and what follows from them."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -77,6 +77,10 @@ class Graph:
     """Class of each node [n], int64; −1 where unknown. Never used to train a link predictor."""
     truth: dict[str, NDArray[Any]] = field(default_factory=dict)
     """What the planted graph knows about itself; see `datasets.planted`."""
+    official: dict[str, NDArray[Any]] = field(default_factory=dict)
+    """Splits that come with the data: train, valid, test, valid_neg, test_neg, pairs [2, k]."""
+    names: NDArray[np.str_] | None = None
+    """Name of each node [n] where the input gave names in place of ids 0 … n − 1."""
 
     @property
     def m(self) -> int:
@@ -94,8 +98,11 @@ class Graph:
         return self.links.device
 
     def with_links(self, links: Tensor) -> "Graph":
-        """The same nodes and features with other links [2, m], already clean and sorted."""
-        return Graph(self.n, links, self.features, self.labels, self.truth)
+        """The same nodes and features with other links [2, m], already clean and sorted.
+
+        Official splits stay behind: they hold links that the new graph may not know.
+        """
+        return replace(self, links=links, official={})
 
     def to(self, device: torch.device | str) -> "Graph":
         """The same graph on another device."""
@@ -103,7 +110,7 @@ class Graph:
             return self
         features = None if self.features is None else self.features.to(device)
         labels = None if self.labels is None else self.labels.to(device)
-        return Graph(self.n, self.links.to(device), features, labels, self.truth)
+        return replace(self, links=self.links.to(device), features=features, labels=labels)
 
     @cached_property
     def arcs(self) -> Tensor:

@@ -16,7 +16,7 @@ SPARSE_BELOW = 0.2
 
 
 def save_graph(path: Path, graph: Graph) -> None:
-    """Write a graph: n, links, labels, features (sparse or dense) and truth_* arrays."""
+    """Write a graph: n, links, labels, names, features (sparse or dense), truth_*, official_*."""
     arrays: dict[str, Any] = {"n": np.int64(graph.n), "links": graph.links.cpu().numpy()}
     if graph.labels is not None:
         arrays["labels"] = graph.labels.cpu().numpy()
@@ -28,7 +28,10 @@ def save_graph(path: Path, graph: Graph) -> None:
         arrays["features_shape"] = np.array(csr.shape)
     elif graph.features is not None:
         arrays["features"] = graph.features.cpu().numpy()
+    if graph.names is not None:
+        arrays["names"] = graph.names
     arrays |= {f"truth_{name}": value for name, value in graph.truth.items()}
+    arrays |= {f"official_{name}": value for name, value in graph.official.items()}
     write_arrays(path, arrays)
 
 
@@ -48,8 +51,14 @@ def load_graph(path: Path) -> Graph:
         links=torch.from_numpy(arrays["links"]),
         features=feature_matrix(features),
         labels=torch.from_numpy(arrays["labels"]) if "labels" in arrays else None,
-        truth={k.removeprefix("truth_"): v for k, v in arrays.items() if k.startswith("truth_")},
+        truth=_with_prefix(arrays, "truth_"),
+        official=_with_prefix(arrays, "official_"),
+        names=arrays.get("names"),
     )
+
+
+def _with_prefix(arrays: dict[str, Any], prefix: str) -> dict[str, Any]:
+    return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
 
 
 def feature_matrix(features: Any) -> SparseMatrix | torch.Tensor | None:

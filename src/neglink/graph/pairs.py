@@ -45,9 +45,18 @@ def _sorted_dot(z: Tensor, heads: Tensor, tails: Tensor) -> Tensor:
 
 def _sampled(crow: Tensor, col: Tensor, a: Tensor, b: Tensor) -> Tensor:
     """a_u · b_v at the places (u, v) of a CSR pattern."""
+    if col.numel() > a.shape[0] * b.shape[0]:  # torch allows no more entries than places
+        return (a[_rows(crow)] * b[col.long()]).sum(-1)
     zeros = torch.zeros(col.numel(), dtype=a.dtype, device=a.device)
     pattern = csr_tensor(crow, col, zeros, (a.shape[0], b.shape[0]))
     return torch.sparse.sampled_addmm(pattern, a, b.t(), beta=0.0).values()
+
+
+def _rows(crow: Tensor) -> Tensor:
+    """The row of each entry."""
+    return torch.repeat_interleave(
+        torch.arange(crow.numel() - 1, device=crow.device), crow.diff().long()
+    )
 
 
 def _transpose(crow: Tensor, col: Tensor, values: Tensor, n: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -55,7 +64,7 @@ def _transpose(crow: Tensor, col: Tensor, values: Tensor, n: int) -> tuple[Tenso
     if values.device.type != "cpu":
         order = torch.argsort(col, stable=True)
         counts = torch.bincount(col, minlength=n)
-        rows = torch.repeat_interleave(torch.arange(n, device=col.device), crow.diff().long())
+        rows = _rows(crow)
         transposed = torch.zeros(n + 1, dtype=crow.dtype, device=crow.device)
         transposed[1:] = torch.cumsum(counts, 0)
         return transposed, rows[order].to(col.dtype), values[order]
@@ -88,7 +97,7 @@ class _PairDot(torch.autograd.Function):
         a, b, crow, col = ctx.saved_tensors
         n = a.shape[0]
         if torch.is_grad_enabled():  # double backward: rare, so by plain, differentiable means
-            rows = torch.repeat_interleave(torch.arange(n, device=crow.device), crow.diff().long())
+            rows = _rows(crow)
             for_a = torch.zeros_like(a).index_add(0, rows, gradient[:, None] * b[col.long()])
             for_b = torch.zeros_like(b).index_add(0, col.long(), gradient[:, None] * a[rows])
             return for_a, for_b, None, None

@@ -1,0 +1,247 @@
+"""The command `neglink`: every pipeline step by hand, and the tools around them."""
+
+import json
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from neglink import __version__
+from neglink.commands import data as data_commands
+from neglink.errors import NeglinkError, ParamsError
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Negative sampling for graph link prediction. Steps are normally run by Snakemake.",
+)
+params_app = typer.Typer(no_args_is_help=True, help="Look at params.yaml.")
+app.add_typer(data_commands.app, name="data", help="Look at, check and fetch data sets.")
+app.add_typer(params_app, name="params")
+
+Settings = Annotated[str, typer.Option(help="JSON of the step's settings, or @FILE.json.")]
+MadeFrom = Annotated[str, typer.Option(help="JSON that identifies the step, or @FILE.json.")]
+Threads = Annotated[int, typer.Option(min=1, help="Threads of numerical kernels.")]
+Raw = Annotated[Path, typer.Option(help="Folder of raw files.")]
+Mirror = Annotated[Path | None, typer.Option(help="Folder tried before any download.")]
+ParamsFile = Annotated[Path, typer.Option("--params", help="The parameter file.")]
+Made = Annotated[
+    list[str], typer.Option("--made", help="STEP=FILE made by an earlier step of the method.")
+]
+
+
+@app.command()
+def fetch(
+    marker: Path, settings: Settings, made_from: MadeFrom = "{}",
+    raw: Raw = Path("data/raw"), mirror: Mirror = None,
+) -> None:  # fmt: skip
+    """Bring a data set's raw files into data/raw, verified; MARKER lists them."""
+    from neglink.steps.graph import run_fetch
+
+    told = _json(settings, "--settings")
+    run_fetch(marker, told, _json(made_from, "--made-from"), raw, _mirror(mirror, told))
+
+
+@app.command()
+def graph(
+    output: Path, side: Path, settings: Settings, made_from: MadeFrom = "{}",
+    raw: Raw = Path("data/raw"), mirror: Mirror = None,
+) -> None:  # fmt: skip
+    """Read a data set and store it as OUTPUT (npz); SIDE (JSON) tells what it was made from."""
+    from neglink.steps.graph import run_graph
+
+    told = _json(settings, "--settings")
+    run_graph(output, side, told, _json(made_from, "--made-from"), raw, _mirror(mirror, told))
+
+
+@app.command()
+def split(
+    graph: Path, output: Path, side: Path, settings: Settings, made_from: MadeFrom = "{}"
+) -> None:
+    """Split GRAPH's links, draw the ranked negatives, check for leaks."""
+    from neglink.steps.split import run_split
+
+    run_split(graph, output, side, _json(settings, "--settings"), _json(made_from, "--made-from"))
+
+
+def _training(step: str) -> Any:
+    """The command of one training step; they differ in name alone."""
+
+    def command(
+        graph: Path, split: Path, output: Path, side: Path, settings: Settings,
+        made: Made = [], made_from: MadeFrom = "{}", threads: Threads = 1,  # noqa: B006
+    ) -> None:  # fmt: skip
+        _use_threads(threads)
+        from neglink.steps.train import run_training
+
+        earlier = dict(_named_file(item) for item in made)
+        told = _json(settings, "--settings")
+        run_training(
+            step, graph, split, earlier, output, side, told, _json(made_from, "--made-from")
+        )
+
+    return command
+
+
+for _step, _help in {
+    "train": "Train a predictor on SPLIT's training links (methods of one step).",
+    "teacher": "Train the teacher of MeBNS.",
+    "metadata": "Collect the pairs whose score varies least when links are dropped (MeBNS).",
+    "student": "Train the student of MeBNS from its teacher and meta data.",
+}.items():
+    app.command(_step, help=_help)(_training(_step))
+
+
+@app.command()
+def evaluate(
+    graph: Path, split: Path, output: Path, settings: Settings,
+    checkpoint: Annotated[Path | None, typer.Option(help="Weights; none for a heuristic.")] = None,
+    made_from: MadeFrom = "{}", threads: Threads = 1,
+) -> None:  # fmt: skip
+    """Rank the validation and test links and write all metrics as JSON."""
+    _use_threads(threads)
+    from neglink.steps.evaluate import run_evaluation
+
+    told = _json(settings, "--settings")
+    run_evaluation(graph, split, checkpoint, output, told, _json(made_from, "--made-from"))
+
+
+@app.command()
+def migration(
+    graph: Path, split: Path, checkpoint: Path, output: Path, settings: Settings,
+    made_from: MadeFrom = "{}", threads: Threads = 1,
+) -> None:  # fmt: skip
+    """Follow test negatives between easy and hard over the stored epochs of a run."""
+    _use_threads(threads)
+    from neglink.steps.migration import run_migration
+
+    told = _json(settings, "--settings")
+    run_migration(graph, split, checkpoint, output, told, _json(made_from, "--made-from"))
+
+
+@app.command()
+def report(suite_file: Path, tables: Path, figures: Path, page: Path, marker: Path) -> None:
+    """Make a suite's tables, figures and page; MARKER is written last, other markers go first."""
+    from neglink.steps.report import run_report
+
+    run_report(suite_file, tables, figures, page, marker)
+
+
+@app.command()
+def plan(
+    suite: Annotated[str, typer.Option(help="Suite; the one of the parameter file if empty.")] = "",
+    params: ParamsFile = Path("params.yaml"),
+    files: Annotated[bool, typer.Option(help="List every step's main file.")] = False,
+) -> None:
+    """Show the steps of a suite: how many there are, and how many have their file."""
+    from neglink.plan import Plan
+
+    made = Plan(_checked(params, suite))
+    typer.echo(f"suite {made.suite_name}: {len(made.evaluations)} runs")
+    for kind in sorted(made.steps):
+        steps = made.all(kind)
+        there = sum(Path(step.path).exists() for step in steps)
+        typer.echo(f"  {kind:10} {len(steps):5} steps, {there:5} with their file")
+        if files:
+            for step in steps:
+                typer.echo(f"    {step.path}")
+
+
+@app.command()
+def prune(
+    params: ParamsFile = Path("params.yaml"),
+    delete: Annotated[bool, typer.Option(help="Delete them; without it they are listed.")] = False,
+) -> None:
+    """List files that no suite of params.yaml asks for, or delete them."""
+    from neglink.params import read_params
+    from neglink.plan import Plan, stored_files
+
+    checked = read_params(params)
+    wanted: set[Path] = set()
+    for name in checked.suites:
+        for steps in Plan(checked, name).steps.values():
+            wanted |= {Path(path) for step in steps.values() for path in step.paths.values()}
+    unwanted = [path for path in stored_files(Path()) if path not in wanted]
+    for path in unwanted:
+        typer.echo(str(path))
+        if delete:
+            path.unlink()
+    size = "deleted" if delete else "no suite asks for; --delete removes them"
+    typer.echo(f"{len(unwanted)} files {size}")
+
+
+@params_app.command("check")
+def params_check(params: ParamsFile = Path("params.yaml")) -> None:
+    """Check every key, name and value of the parameter file."""
+    checked = _checked(params, "")
+    typer.echo(f"{params}: {len(checked.suites)} suites, all settings allowed")
+
+
+@params_app.command("schema")
+def params_schema() -> None:
+    """Print the JSON schema of the parameter file, for editors."""
+    from neglink.params import schema
+
+    typer.echo(json.dumps(schema(), indent=2, sort_keys=True))
+
+
+def _checked(path: Path, suite: str) -> Any:
+    from neglink.params import check_params, read_params
+
+    params = read_params(path)
+    if suite:
+        params = check_params({**params.model_dump(mode="json"), "suite": suite})
+    return params
+
+
+def _json(text: str, option: str) -> dict[str, Any]:
+    try:
+        if text.startswith("@"):
+            text = Path(text[1:]).read_text(encoding="utf-8")
+        value = json.loads(text)
+    except (OSError, ValueError) as error:
+        raise ParamsError(f"{option}: no JSON there ({error})") from None
+    if not isinstance(value, dict):
+        raise ParamsError(f"{option}: expected a JSON object, got {type(value).__name__}")
+    return value
+
+
+def _named_file(item: str) -> tuple[str, Path]:
+    name, equals, path = item.partition("=")
+    if not equals:
+        raise ParamsError(f"--made {item}: expected STEP=FILE")
+    return name, Path(path)
+
+
+def _mirror(option: Path | None, told: dict[str, Any]) -> Path | None:
+    from neglink.datasets import mirror_folder
+
+    return option or mirror_folder(told.get("mirror"))
+
+
+def _use_threads(threads: int) -> None:
+    import torch
+
+    torch.set_num_threads(threads)
+
+
+@app.callback(invoke_without_command=True)
+def _options(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line; an expected error is one line on stderr and exit status 2."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    try:
+        app()
+    except NeglinkError as error:
+        sys.stderr.write(f"neglink: error: {error}\n")
+        sys.exit(2)

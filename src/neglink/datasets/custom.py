@@ -1,0 +1,354 @@
+"""Your own graph: an edge list, with or without features, checked as it is read.
+
+Nothing is unpickled, and what is wrong with a file is said with its row.
+"""
+
+import re
+import warnings
+import zipfile
+from collections.abc import Callable
+from io import StringIO
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import pandas as pd
+import scipy.sparse
+from numpy.typing import NDArray
+from pydantic import Field
+
+from neglink.datasets.readers.base import RawGraph
+from neglink.datasets.readers.matrix_market import read_coordinates
+from neglink.errors import DataError, ParamsError
+from neglink.files import sha256
+from neglink.graph import Cleaning, Graph
+from neglink.registry import component, settings_of
+
+SEPARATORS = {".csv": ",", ".tsv": "\t", ".txt": r"\s+", ".edges": r"\s+"}
+"""What stands between the columns, by suffix."""
+
+FORMATS = (*SEPARATORS, ".mtx", ".npz")
+
+SPARSEST = 1000
+"""Largest ratio of the greatest integer id to the number of ids; beyond, they are names."""
+
+INTEGER = r"[+-]?[0-9]{1,18}"
+
+
+@component
+class Custom:
+    """A graph from files of your own.
+
+    `links` is a table of two columns (.csv, .tsv, .txt or .edges; lines that begin with # or %
+    are comments), a Matrix Market coordinate list (.mtx) or an .npz file: either a sparse matrix
+    by scipy.sparse.save_npz, or one array of pairs, [2, rows] or [rows, 2], called `links` where
+    there are several. Directions, repetitions and self-loops are dropped and counted.
+    """
+
+    links: Path
+    """File of the links."""
+    features: Path | None = None
+    """File of node features, a row per node: .npz by scipy.sparse.save_npz, .npy, .csv or .tsv."""
+    header: bool | None = None
+    """Whether the first line of a table names its columns; None looks whether it holds numbers."""
+    columns: tuple[int | str, int | str] = (0, 1)
+    """The two columns with the ends of a link: positions from 0, or names from the header."""
+    ids: Literal["integer", "any"] = "integer"
+    """integer: ids are row numbers of the features. any: ids are names, kept in the graph; node
+    numbers follow their sorted order, and the first column of a features table is the name."""
+    first_id: Literal[0, 1] = 0
+    """The id of the first node, for integer ids in a table or array; .mtx always starts at 1."""
+    nodes: Annotated[int, Field(ge=2)] | None = None
+    """Number of nodes; None takes the rows of the features, else the greatest id."""
+
+    def build(self) -> tuple[Graph, Cleaning]:
+        """The clean graph, and what cleaning dropped.
+
+        Raises:
+            DataError: a file is missing, not of its format, or holds what a graph cannot.
+            ParamsError: settings that do not go together.
+        """
+        for path in self._files():
+            _require(path)
+        try:
+            raw = self._named() if self.ids == "any" else self._numbered()
+        except (OSError, UnicodeDecodeError) as error:
+            raise DataError(f"{self.links}: cannot be read ({error})") from None
+        if raw.pairs.shape[1] == 0:
+            raise DataError(f"{self.links}: holds no links")
+        graph, cleaning = raw.graph()
+        if graph.m == 0:
+            raise DataError(
+                f"{self.links}: all {cleaning.rows} rows are self-loops; no link is left"
+            )
+        return graph, cleaning
+
+    def identity(self) -> dict[str, Any]:
+        """Settings without folders, and the SHA-256 of each file.
+
+        Raises:
+            DataError: a file is missing.
+        """
+        settings = {k: v for k, v in settings_of(self).items() if k not in {"links", "features"}}
+        hashes = {path.name: sha256(_require(path)) for path in self._files()}
+        return {"settings": settings, "files": hashes}
+
+    def _files(self) -> list[Path]:
+        return [self.links] if self.features is None else [self.links, self.features]
+
+    def _numbered(self) -> RawGraph:
+        features = None if self.features is None else _read_features(self.features, self.header)
+        square = None
+        if self.links.suffix == ".mtx":
+            listed = read_coordinates(self.links)
+            pairs, square = listed.pairs, listed.n
+        elif self.links.suffix == ".npz":
+            pairs, square = _read_npz(self.links)
+        else:
+            pairs = _integers(self.links, _read_table(self.links, self.header, self.columns))
+        if square is None:
+            pairs = pairs - self.first_id
+        return RawGraph(self._count(pairs, square, features), pairs, features)
+
+    def _count(self, pairs: NDArray[np.int64], square: int | None, features: Any) -> int:
+        """Number of nodes, after all that is said of it has been compared."""
+        highest = int(pairs.max(initial=-1))
+        if pairs.min(initial=0) < 0:
+            raise DataError(
+                f"{self.links}: an id is {pairs.min() + self.first_id}; ids start at "
+                f"{self.first_id}. Set first_id, or ids: any if they are names"
+            )
+        rows = None if features is None else int(features.shape[0])
+        if self.nodes and rows is not None and rows != self.nodes:
+            raise DataError(f"{self.features}: {rows} rows, but nodes = {self.nodes}")
+        n = self.nodes or rows or square or highest + 1
+        if highest >= n:
+            source = "nodes says" if self.nodes else f"{self.features} has rows for"
+            raise DataError(
+                f"{self.links}: an id is {highest + self.first_id}, but {source} {n} nodes "
+                f"(ids {self.first_id} to {n - 1 + self.first_id})"
+            )
+        if n == highest + 1 and n > SPARSEST * max(1, np.unique(pairs).size):
+            raise DataError(
+                f"{self.links}: ids reach {highest}, and only {np.unique(pairs).size} occur. They "
+                "look like names: set ids: any"
+            )
+        return n
+
+    def _named(self) -> RawGraph:
+        if self.links.suffix not in SEPARATORS:
+            raise ParamsError(f"data.ids = 'any': {self.links.suffix} files hold integer ids")
+        if self.header is None:
+            raise ParamsError(
+                "data.header: say true or false; with ids: any the first line cannot be told from "
+                "a header"
+            )
+        if self.nodes or self.first_id:
+            raise ParamsError("data.ids = 'any': leave nodes and first_id out")
+        ends = _read_table(self.links, self.header, self.columns)
+        _refuse_empty(self.links, ends)
+        features, names = None, np.unique(ends)
+        if self.features is not None:
+            features, names = _named_features(self.features, self.header)
+            strangers = np.setdiff1d(ends, names)
+            if strangers.size:
+                raise DataError(
+                    f"{self.features}: no row for {strangers.size} of the nodes, such as "
+                    f"{str(strangers[0])!r}"
+                )
+        return RawGraph(len(names), np.searchsorted(names, ends), features, names=names)
+
+
+def _require(path: Path) -> Path:
+    if not path.is_file():
+        raise DataError(f"{path}: no such file. Check data.links and data.features")
+    return path
+
+
+def _separator(path: Path) -> str:
+    if path.suffix not in SEPARATORS:
+        raise DataError(f"{path}: unknown format {path.suffix!r}; allowed: {', '.join(FORMATS)}")
+    return SEPARATORS[path.suffix]
+
+
+def _frame(path: Path, header: bool | None, is_data: Callable[[list[str]], bool]) -> pd.DataFrame:
+    """A table of texts. `is_data` tells a row of data from a header where that is not said.
+
+    Raises:
+        DataError: no text, no row, or rows of more cells than the first.
+    """
+    separator, lines = _separator(path), _lines(path)
+    if not lines:
+        raise DataError(f"{path}: is empty")
+    if header is None:
+        first = lines[0].split(None if separator == r"\s+" else separator)
+        header = not is_data([cell.strip().strip('"') for cell in first])
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            return pd.read_csv(
+                StringIO("\n".join(lines)),
+                sep=separator,
+                header=0 if header else None,
+                dtype=str,
+                keep_default_na=False,
+                skipinitialspace=True,
+                index_col=False,  # else a row of too many cells would shift the columns
+            )
+    except (ValueError, pd.errors.ParserWarning) as error:
+        raise DataError(f"{path}: not a table ({' '.join(str(error).split())})") from None
+
+
+def _lines(path: Path) -> list[str]:
+    """The lines of a text that are neither empty nor comments."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise DataError(f"{path}: not a text in UTF-8") from None
+    return [line for line in text.splitlines() if line.strip() and line[0] not in "#%"]
+
+
+def _read_table(path: Path, header: bool | None, columns: tuple[int | str, int | str]) -> Any:
+    """The two columns as texts, array of shape [2, rows]."""
+    frame = _frame(path, header, lambda cells: all(map(_is_integer, cells[:2])))
+    ends = []
+    for column in columns:
+        known = frame.columns if isinstance(column, str) else range(frame.shape[1])
+        if column not in known:
+            raise DataError(
+                f"{path}: no column {column!r}; it has {[str(name) for name in frame.columns]}. "
+                "Set data.columns"
+            )
+        chosen = frame[column] if isinstance(column, str) else frame.iloc[:, column]
+        ends.append(chosen.fillna("").str.strip().to_numpy(dtype=np.str_))
+    return np.stack(ends)
+
+
+def _is_integer(cell: str) -> bool:
+    return re.fullmatch(INTEGER, cell) is not None
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _integers(path: Path, ends: NDArray[np.str_]) -> NDArray[np.int64]:
+    """Ids of texts, shape [2, rows].
+
+    Raises:
+        DataError: gives the first row with something else.
+    """
+    fits = np.stack([pd.Series(row, dtype="str").str.fullmatch(INTEGER) for row in ends])
+    bad = np.flatnonzero(~fits.astype(bool).all(axis=0))
+    if bad.size:
+        raise DataError(
+            f"{path}: row {bad[0] + 1} of the data is {tuple(map(str, ends[:, bad[0]]))}, not two "
+            "integer ids. If ids are names, set ids: any; if a first line names the columns, "
+            "header: true"
+        )
+    return ends.astype(np.int64)
+
+
+def _refuse_empty(path: Path, ends: NDArray[np.str_]) -> None:
+    bad = np.flatnonzero((ends == "").any(axis=0))
+    if bad.size:
+        raise DataError(f"{path}: row {bad[0] + 1} of the data has an empty id")
+
+
+def _load_numpy(path: Path) -> Any:
+    """What numpy.load gives; object arrays are refused, as they would have to be unpickled."""
+    try:
+        with path.open("rb") as opened:
+            loaded = np.load(opened, allow_pickle=False)
+            if isinstance(loaded, np.ndarray):
+                return loaded
+            return {name: loaded[name] for name in loaded.files}
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise DataError(
+            f"{path}: not a numpy file of plain arrays ({error}). Nothing is unpickled: save it "
+            "without object arrays"
+        ) from None
+
+
+def _sparse_matrix(path: Path, arrays: dict[str, NDArray[Any]]) -> Any:
+    """The matrix in the arrays of scipy.sparse.save_npz; None if they are others."""
+    if "format" not in arrays:
+        return None
+    try:
+        matrix = scipy.sparse.csr_array(scipy.sparse.load_npz(path))
+        matrix.check_format(full_check=True)
+        return matrix
+    except (ValueError, KeyError, NotImplementedError) as error:
+        raise DataError(f"{path}: not a sparse matrix of scipy ({error})") from None
+
+
+def _read_npz(path: Path) -> tuple[NDArray[np.int64], int | None]:
+    """Pairs [2, rows], and the number of nodes where the file is a square matrix."""
+    arrays = _load_numpy(path)
+    matrix = _sparse_matrix(path, arrays)
+    if matrix is not None:
+        if matrix.shape[0] != matrix.shape[1]:
+            raise DataError(f"{path}: a matrix of shape {matrix.shape}; links need a square one")
+        rows, columns = matrix.nonzero()
+        return np.stack([rows, columns]).astype(np.int64), int(matrix.shape[0])
+    if "links" not in arrays and len(arrays) != 1:
+        raise DataError(f"{path}: call the array of pairs 'links'; there are {sorted(arrays)}")
+    pairs = arrays.get("links", next(iter(arrays.values())))
+    if pairs.ndim != 2 or 2 not in pairs.shape or pairs.dtype.kind not in "iu":
+        raise DataError(
+            f"{path}: {pairs.dtype} of shape {pairs.shape}; integers [2, rows] or [rows, 2] needed"
+        )
+    return (pairs if pairs.shape[0] == 2 else pairs.T).astype(np.int64), None
+
+
+def _read_features(path: Path, header: bool | None) -> Any:
+    """Features [n, f], dense or sparse, all finite."""
+    if path.suffix == ".npy":
+        values = _load_numpy(path)
+    elif path.suffix == ".npz":
+        values = _sparse_matrix(path, _load_numpy(path))
+        if values is None:
+            raise DataError(f"{path}: not written by scipy.sparse.save_npz; for an array use .npy")
+    else:
+        frame = _frame(path, header, lambda cells: all(map(_is_number, cells)))
+        values = _numbers(path, frame)
+    return _checked_features(path, values)
+
+
+def _named_features(path: Path, header: bool) -> tuple[Any, NDArray[np.str_]]:
+    """Features in the order of their sorted names, and the names."""
+    if path.suffix not in SEPARATORS:
+        raise ParamsError(
+            f"data.features: with ids: any a table (.csv, .tsv, .txt) is needed, whose first "
+            f"column is the name; {path.name} has no names"
+        )
+    frame = _frame(path, header, lambda cells: False)
+    names = frame.iloc[:, 0].str.strip().to_numpy(dtype=np.str_)
+    _, first, repeats = np.unique(names, return_index=True, return_counts=True)
+    if repeats.max() > 1:
+        raise DataError(f"{path}: {str(names[first[repeats.argmax()]])!r} has more than one row")
+    values = _checked_features(path, _numbers(path, frame.iloc[:, 1:]))
+    return values[first], names[first]
+
+
+def _numbers(path: Path, frame: pd.DataFrame) -> NDArray[np.float32]:
+    try:
+        return frame.to_numpy(dtype=np.str_).astype(np.float32)
+    except ValueError as error:
+        raise DataError(f"{path}: a feature is no number ({error})") from None
+
+
+def _checked_features(path: Path, values: Any) -> Any:
+    if values.ndim != 2 or values.shape[1] == 0 or values.dtype.kind not in "biuf":
+        raise DataError(
+            f"{path}: {values.dtype} of shape {values.shape}; numbers [nodes, features] needed"
+        )
+    stored = values.data if scipy.sparse.issparse(values) else values
+    finite = np.isfinite(stored)
+    if not finite.all():
+        raise DataError(f"{path}: {int((~finite).sum())} values are NaN or infinite")
+    return values.astype(np.float32)

@@ -1,0 +1,88 @@
+"""A fingerprint of the code that computes a step: what it says, not how it is written down.
+
+Comments, docstrings and layout do not count; an edited expression does. Followed are the imports
+of a step's own modules inside their package, so that a changed sparse product is seen by every
+training and a changed plot by none.
+"""
+
+import ast
+import hashlib
+import importlib.util
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+PLUMBING = frozenset({"neglink", "neglink.errors", "neglink.files", "neglink.registry"})
+"""Modules that carry values about without changing them."""
+
+
+def fingerprint(modules: Iterable[str]) -> str:
+    """Digest of the code of these modules and of all they import inside their own packages.
+
+    Package `__init__` files are followed but not counted: they only list what a package holds.
+    """
+    seen: dict[str, str] = {}
+    waiting = sorted(set(modules))
+    while waiting:
+        name = waiting.pop()
+        if name in seen or name in PLUMBING:
+            continue
+        text, imports = _read(name)
+        seen[name] = text
+        waiting.extend(imports)
+    joined = "\n".join(f"{name} {seen[name]}" for name in sorted(seen) if seen[name])
+    return hashlib.sha256(joined.encode()).hexdigest()[:16]
+
+
+@cache
+def _read(name: str) -> tuple[str, tuple[str, ...]]:
+    """Digest of a module's code ("" for a package) and the modules of its package it imports."""
+    spec = importlib.util.find_spec(name)
+    if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
+        return "", ()
+    tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+    package = name if spec.submodule_search_locations else name.rpartition(".")[0]
+    imports = tuple(sorted(set(_imports(tree, package, name.partition(".")[0]))))
+    if spec.submodule_search_locations:
+        return "", imports
+    return code_digest(tree), imports
+
+
+def code_digest(tree: ast.Module) -> str:
+    """Digest of a syntax tree without docstrings; positions never enter it."""
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            node.body = [s for s in body if not _is_text(s)] or [ast.Pass()]  # type: ignore[attr-defined]
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+
+
+def _is_text(statement: ast.stmt) -> bool:
+    return (
+        isinstance(statement, ast.Expr)
+        and isinstance(statement.value, ast.Constant)
+        and isinstance(statement.value.value, str)
+    )
+
+
+def _imports(tree: ast.Module, package: str, top: str) -> Iterable[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                parents = package.split(".")[: len(package.split(".")) - node.level + 1]
+                base = ".".join([*parents, base] if base else parents)
+            names = [base, *(f"{base}.{alias.name}" for alias in node.names)]
+        else:
+            continue
+        yield from (name for name in names if name.partition(".")[0] == top and _exists(name))
+
+
+@cache
+def _exists(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:  # a name inside a module that is no package
+        return False

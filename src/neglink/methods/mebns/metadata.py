@@ -1,0 +1,107 @@
+"""The UMD-Collector: pairs whose score hardly moves when links are dropped."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Generator, Tensor
+
+from neglink.errors import TrainingError
+from neglink.graph import Graph
+from neglink.methods.base import Checkpoint, MetaData, Run
+from neglink.methods.loop import context_of, draw_training_pairs
+from neglink.methods.mebns.teacher import with_std_generator
+from neglink.predictors.base import LinkModel
+
+if TYPE_CHECKING:
+    from neglink.methods.mebns.method import MeBNS
+
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+
+
+def collect_metadata(settings: MeBNS, run: Run, teacher: Checkpoint) -> MetaData:
+    """O_m of eq. 9, from the training links and one draw of the STD-Generator.
+
+    Raises:
+        TrainingError: no pair, or pairs of one class only, lie below the threshold.
+    """
+    run = with_std_generator(settings, run)
+    model = run.model(teacher.weights).requires_grad_(False)
+    generator = run.generator("meta data")
+    context = context_of(model, run.graph, model.encode(run.graph), settings.teacher_epochs)
+    positives, negatives = draw_training_pairs(
+        run.graph, run.sampler, context, generator
+    )
+    pairs = torch.cat([positives, negatives], 1)  # [2, k]
+    labels = torch.zeros(pairs.shape[1], device=pairs.device)
+    labels[: positives.shape[1]] = 1
+    variance = score_variance(model, run.graph, pairs, settings, generator)
+    chosen = sure_pairs(settings, variance, labels)
+    if settings.meta_data == "random":
+        order = torch.randperm(labels.numel(), generator=generator, device=labels.device)
+        chosen = order[: chosen.numel()].sort().values
+    summary = _summary(variance, labels, chosen)
+    return MetaData(pairs[:, chosen], labels[chosen], summary)
+
+
+def _summary(variance: Tensor, labels: Tensor, chosen: Tensor) -> dict[str, Any]:
+    levels = torch.tensor(QUANTILES, dtype=variance.dtype, device=variance.device)
+    quantiles = variance.sort().values[(levels * (variance.numel() - 1)).long()].tolist()
+    return {
+        "pairs": int(labels.numel()),
+        "chosen": int(chosen.numel()),
+        "positive_share": float(labels[chosen].mean()),
+        "largest_chosen_variance": float(variance[chosen].max()),
+        "variance_quantiles": dict(zip(map(str, QUANTILES), quantiles, strict=True)),
+    }
+
+
+def score_variance(
+    model: LinkModel, graph: Graph, pairs: Tensor, settings: MeBNS, generator: Generator
+) -> Tensor:
+    """Variance of each pair's probability over N passes with dropped links (eq. 9), shape [k]."""
+    total = torch.zeros(pairs.shape[1], dtype=torch.float64, device=pairs.device)
+    squares = torch.zeros_like(total)
+    for _ in range(settings.passes):
+        rate = settings.drop_rate if settings.drop == "fixed" else gaussian_rate(generator)
+        kept = torch.rand(graph.m, generator=generator, device=graph.device) >= rate
+        thinned = graph.with_links(graph.links[:, kept])
+        p = model.score(thinned, pairs).sigmoid().double()
+        total += p
+        squares += p * p
+    mean = total / settings.passes
+    return (squares / settings.passes - mean * mean).clamp(min=0)
+
+
+def gaussian_rate(generator: Generator) -> float:
+    """|ρ| with ρ ~ N(0, 1), drawn again until it is below 1: a reading of eq. 8."""
+    while True:
+        rate = abs(float(torch.randn((), generator=generator, device=generator.device)))
+        if rate < 1:
+            return rate
+
+
+def sure_pairs(settings: MeBNS, variance: Tensor, labels: Tensor) -> Tensor:
+    """Indices of the pairs whose variance [k] is below the threshold, ascending.
+
+    Raises:
+        TrainingError: there is none, or all are of one class.
+    """
+    if settings.threshold == "absolute":
+        chosen = (variance < settings.tau).nonzero().squeeze(-1)
+    else:
+        count = max(1, int(settings.tau_quantile * variance.numel()))
+        chosen = variance.topk(count, largest=False).indices.sort().values
+    if labels[chosen].unique().numel() < 2:
+        bound = (
+            f"tau={settings.tau:g}"
+            if settings.threshold == "absolute"
+            else f"tau_quantile={settings.tau_quantile:g}"
+        )
+        raise TrainingError(
+            f"{chosen.numel()} of {variance.numel()} pairs lie below {bound}, not of both classes "
+            f"(smallest variance {float(variance.min()):g}, median {float(variance.median()):g}). "
+            "Raise it, or set methods.mebns.threshold: quantile."
+        )
+    return chosen

@@ -1,0 +1,86 @@
+"""Plain training: cross entropy on links and freshly drawn negatives."""
+
+from typing import Annotated, Any, ClassVar
+
+import torch
+from pydantic import Field
+
+from neglink.methods.base import Checkpoint, MetaData, Run, Step
+from neglink.methods.loop import (
+    Training,
+    adam,
+    context_of,
+    draw_training_pairs,
+    losses_of,
+    train_epochs,
+)
+from neglink.predictors.base import LinkModel
+from neglink.registry import component, settings_of
+from neglink.samplers.base import Sampler
+
+
+@component
+class Plain(Training):
+    """Binary cross entropy over all training links and one new negative each, full batch, Adam.
+
+    Source: MeBNS (Wang et al., WSDM 2024), eq. 3; with `drop_easiest`, the experiment of its
+    figure 1b.
+    """
+
+    needs_sampler: ClassVar[bool] = True
+
+    epochs: Annotated[int, Field(ge=1)] = 300
+    """Passes over the training links."""
+    drop_easiest: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of each epoch's negatives, the lowest-scored ones, that are left out of the loss."""
+    drop_after: Annotated[int, Field(ge=0)] = 100
+    """Epochs before any negative is left out."""
+
+    def steps(self) -> tuple[Step, ...]:
+        """One step."""
+        return (Step("train", "checkpoint", settings=tuple(settings_of(self))),)
+
+    def training_sampler(self, base: Sampler) -> Sampler:
+        """The run's own sampler."""
+        return base
+
+    def fit_step(self, name: str, run: Run, made: dict[str, Any]) -> Checkpoint | MetaData:
+        """Train; see `methods.base.Method`."""
+        model = run.model()
+        return train_epochs(run, model, self.updates(run, model), self.epochs, self)
+
+    def updates(self, run: Run, model: LinkModel) -> "PlainUpdate":
+        """One epoch of this training, as a function."""
+        return PlainUpdate(self, run, model)
+
+
+class PlainUpdate:
+    """An epoch: encode, draw negatives, one step of Adam on the mean cross entropy."""
+
+    def __init__(self, settings: Plain, run: Run, model: LinkModel) -> None:
+        self.settings, self.run, self.model = settings, run, model
+        self.optimiser = adam(model, settings.learning_rate)
+        self.generator = run.generator("training pairs")
+
+    def __call__(self, epoch: int) -> float:
+        """Train for one epoch; returns the loss before the step."""
+        graph, model = self.run.graph, self.model
+        z = model.encode(graph)
+        context = context_of(model, graph, z, epoch)
+        positives, negatives = draw_training_pairs(
+            graph, self.run.sampler, context, self.generator
+        )
+        links = model.decode(z, positives)
+        others = self._hardest(model.decode(z, negatives), epoch)
+        loss = losses_of(torch.cat([links, others]), links.numel()).mean()
+        self.optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimiser.step()
+        return loss.item()
+
+    def _hardest(self, logits: torch.Tensor, epoch: int) -> torch.Tensor:
+        """The logits that stay when the easiest negatives are left out."""
+        if self.settings.drop_easiest == 0 or epoch < self.settings.drop_after:
+            return logits
+        stay = logits.numel() - int(self.settings.drop_easiest * logits.numel())
+        return logits.topk(max(stay, 1)).values

@@ -1,0 +1,407 @@
+"""The typed view of params.yaml, put together from what each component declares on itself."""
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import pydantic
+import yaml
+from pydantic import BaseModel, ConfigDict, Field
+
+from neglink import datasets
+from neglink.datasets.custom import Custom
+from neglink.datasets.planted import Planted
+from neglink.errors import ParamsError
+from neglink.methods import METHODS
+from neglink.predictors import PREDICTORS, Heuristic
+from neglink.registry import Registry, adapter, explain, settings_of, suggest
+from neglink.samplers import SAMPLERS
+from neglink.splits import PROTOCOLS, SPLITS
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$")]
+"""A name that can be part of a file name on any system."""
+
+Entry = dict[str, Any]
+"""Settings of one named component: `kind` (the name by default), `per_dataset`, the rest."""
+
+
+class Strict(BaseModel):
+    """A section of params.yaml: unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class DataParams(Strict):
+    """Where data sets come from."""
+
+    mirror: str | None = None
+    """Folder with raw files in the layout of data/raw, tried before any download. The environment
+    variable NEGLINK_MIRROR does the same."""
+    hashes: dict[str, Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]] = {}
+    """SHA-256 that you trust for a raw file (by its path in data/raw) that has no published one."""
+    planted: Entry = {}
+    """Settings of the planted graph."""
+    custom: dict[Name, Entry] = {}
+    """Your own graphs: name → `links` (csv, tsv, txt, mtx or npz), `features`, …"""
+
+
+class MigrationParams(Strict):
+    """Which runs are followed over their epochs."""
+
+    predictor: Name
+    """Predictor of the followed runs."""
+    sampler: Name
+    """Sampler of the followed runs."""
+    methods: tuple[Name, ...]
+    """Methods of the followed runs."""
+    seeds: Annotated[int, Field(ge=1)] = 1
+    """How many seeds, from 0."""
+    epochs: dict[Name, Annotated[tuple[int, ...], Field(min_length=2)]]
+    """For each data set, the epochs whose scores of the test negatives are compared."""
+    every: Annotated[int, Field(ge=1)] = 25
+    """Epochs between two points of the test curve."""
+
+
+class Grid(Strict):
+    """A product of data sets, predictors, samplers, methods and seeds."""
+
+    datasets: Annotated[tuple[Name, ...], Field(min_length=1)]
+    """Names of data sets."""
+    predictors: tuple[Name, ...] = ()
+    """Names under `predictors`."""
+    samplers: tuple[Name, ...] = ()
+    """Names under `samplers`."""
+    methods: tuple[Name, ...] = ()
+    """Names under `methods`."""
+    seeds: Annotated[int, Field(ge=1)] = 3
+    """Number of seeds, from 0; each has its own split."""
+
+
+class SuiteParams(Grid):
+    """A named grid of runs, with the tables and figures made of it."""
+
+    title: str
+    """Heading of the page."""
+    description: str = ""
+    """What the suite is for."""
+    heuristics: tuple[Name, ...] = ()
+    """Names under `predictors` that need no training; run once for each data set and seed."""
+    also: tuple[Grid, ...] = ()
+    """Further grids of the same suite."""
+    migration: MigrationParams | None = None
+    """Runs followed over their epochs, for the migration figures."""
+    split: Entry = {}
+    """Changes to `split` for this suite."""
+    evaluation: Entry = {}
+    """Changes to `evaluation` for this suite."""
+    metrics: tuple[Literal[
+        "hits@10", "hits@20", "hits@30", "hits@50", "hits@100", "mrr", "auc", "ap", "ndcg",
+        "precision", "recall", "f1"
+    ], ...] = ("hits@20", "hits@30", "auc", "mrr")  # fmt: skip
+    """Metrics that the tables show; all are stored."""
+    primary: str = "hits@20"
+    """Metric that the page's findings speak of; one of `metrics`."""
+    tables: tuple[Literal["results", "published", "paired", "planted"], ...] = ("results", "paired")
+    """Tables to make."""
+    figures: tuple[
+        Literal["comparison", "learning_curves", "migration", "meta_weights", "easy_negatives"], ...
+    ] = ("comparison",)
+    """Figures to make."""
+
+
+class Params(Strict):
+    """All of params.yaml."""
+
+    suite: str = "quickstart"
+    """The suite that is built."""
+    device: Literal["cpu", "cuda", "auto"] = "cpu"
+    """Where trainings run; no part of any digest."""
+    data: DataParams = DataParams()
+    """Where data sets come from."""
+    split: Entry = {}
+    """How links are split: `kind` and its settings."""
+    evaluation: Entry = {}
+    """Which negatives are ranked: `kind` and its settings."""
+    predictors: dict[Name, Entry] = {}
+    """Predictors by name."""
+    samplers: dict[Name, Entry] = {}
+    """Samplers by name."""
+    methods: dict[Name, Entry] = {}
+    """Methods by name."""
+    suites: dict[Name, SuiteParams]
+    """Suites by name."""
+
+    @property
+    def chosen(self) -> SuiteParams:
+        """The suite that is built."""
+        return self.suites[self.suite]
+
+
+def read_params(path: Path) -> Params:
+    """params.yaml, checked.
+
+    Raises:
+        ParamsError: the file is missing, is no YAML mapping, or a setting is not allowed.
+    """
+    if not path.is_file():
+        raise ParamsError(f"{path}: no such file; run from the project's folder or name another")
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ParamsError(f"{path}: not readable as YAML: {error}") from None
+    if not isinstance(values, dict):
+        raise ParamsError(f"{path}: expected keys and values, got {type(values).__name__}")
+    return check_params(values)
+
+
+def check_params(values: Mapping[str, Any]) -> Params:
+    """Parameters from plain values (params.yaml, or Snakemake's config), all of them checked.
+
+    Raises:
+        ParamsError: an unknown key or name, a wrong type or range; every offender on a line.
+    """
+    try:
+        params = Params.model_validate(dict(values))
+    except pydantic.ValidationError as error:
+        raise ParamsError(explain(error, "params")) from None
+    problems = list(_problems(params))
+    if problems:
+        raise ParamsError("\n".join(problems))
+    return params
+
+
+class Resolver:
+    """Named entries of params.yaml as components, per-data-set changes applied."""
+
+    def __init__(self, params: Params) -> None:
+        self.params = params
+
+    def predictor(self, name: str, dataset: str) -> Any:
+        """The predictor called `name`, as set for this data set."""
+        return self._component(PREDICTORS, "predictors", name, dataset)
+
+    def sampler(self, name: str, dataset: str) -> Any:
+        """The sampler called `name`, as set for this data set."""
+        return self._component(SAMPLERS, "samplers", name, dataset)
+
+    def method(self, name: str, dataset: str) -> Any:
+        """The method called `name`, as set for this data set."""
+        return self._component(METHODS, "methods", name, dataset)
+
+    def split(self, suite: SuiteParams, dataset: str) -> Any:
+        """How this data set is split."""
+        entry = merge(self.params.split, suite.split)
+        return make_entry(SPLITS, "split", "random", entry, dataset)
+
+    def protocol(self, suite: SuiteParams, dataset: str) -> Any:
+        """Which negatives are ranked on this data set."""
+        entry = merge(self.params.evaluation, suite.evaluation)
+        return make_entry(PROTOCOLS, "evaluation", "uniform", entry, dataset)
+
+    def source(self, dataset: str) -> Entry:
+        """Where a data set comes from, as `datasets.build_graph` takes it."""
+        data = self.params.data
+        if dataset == "planted":
+            return {"kind": "planted", **data.planted}
+        if dataset in data.custom:
+            return {"kind": "custom", **data.custom[dataset]}
+        return {"kind": "catalog", "name": dataset, "hashes": data.hashes}
+
+    def _component(self, registry: Registry[Any], section: str, name: str, dataset: str) -> Any:
+        entries: dict[str, Entry] = getattr(self.params, section)
+        if name not in entries and name not in registry.names():
+            known = {*entries, *registry.names()}
+            raise ParamsError(f"{section}: {name!r} is not there{suggest(name, known)}")
+        return make_entry(registry, f"{section}.{name}", name, entries.get(name, {}), dataset)
+
+
+def make_entry(
+    registry: Registry[Any], where: str, kind: str, entry: Entry, dataset: str | None
+) -> Any:
+    """The component an entry describes, with its changes for one data set."""
+    settings = {k: v for k, v in entry.items() if k != "per_dataset"}
+    changes = entry.get("per_dataset", {})
+    if not isinstance(changes, dict) or not all(isinstance(v, dict) for v in changes.values()):
+        raise ParamsError(f"{where}.per_dataset: expected data sets with their settings")
+    if dataset in changes:
+        settings = merge(settings, changes[dataset])
+        where = f"{where}.per_dataset.{dataset}"
+    kind = settings.pop("kind", kind)
+    if not isinstance(kind, str):
+        raise ParamsError(f"{where}.kind = {kind!r}: expected a name")
+    if any(not isinstance(key, str) for key in settings):
+        raise ParamsError(f"{where}: keys must be text")
+    return registry.make(kind, where=where, **settings)
+
+
+def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> Entry:
+    """`base` with `changes` laid over it; another `kind` drops the base's settings."""
+    if changes.get("kind", base.get("kind")) != base.get("kind"):
+        return {**changes}
+    return {**base, **changes}
+
+
+def _problems(params: Params) -> Iterator[str]:
+    """One line for each wrong entry, name or combination."""
+    if params.suite not in params.suites:
+        yield f"suite = {params.suite!r}: no such suite{suggest(params.suite, params.suites)}"
+    for section, registry in (
+        ("predictors", PREDICTORS), ("samplers", SAMPLERS), ("methods", METHODS)
+    ):  # fmt: skip
+        for name, entry in getattr(params, section).items():
+            yield from _entry_problems(registry, f"{section}.{name}", name, entry, params)
+    yield from _entry_problems(SPLITS, "split", "random", params.split, params)
+    yield from _entry_problems(PROTOCOLS, "evaluation", "uniform", params.evaluation, params)
+    yield from _data_problems(params)
+    for name, suite in params.suites.items():
+        yield from _suite_problems(params, name, suite)
+
+
+def _entry_problems(
+    registry: Registry[Any], where: str, kind: str, entry: Entry, params: Params
+) -> Iterator[str]:
+    per_dataset = entry.get("per_dataset", {})
+    datasets = list(per_dataset) if isinstance(per_dataset, dict) else []
+    for dataset in [None, *datasets]:
+        if dataset is not None and dataset not in dataset_names(params):
+            hint = suggest(str(dataset), dataset_names(params))
+            yield f"{where}.per_dataset.{dataset}: no such data set{hint}"
+            continue
+        try:
+            make_entry(registry, where, kind, entry, dataset)
+        except ParamsError as error:
+            yield str(error)
+            return
+
+
+def _data_problems(params: Params) -> Iterator[str]:
+    for name in params.data.custom:
+        if name in datasets.names() or name == "planted":
+            yield f"data.custom.{name}: the name is taken by a data set of the catalog"
+    yield from _settings_problems(Planted, "data.planted", _without_seed(params.data.planted))
+    for name, entry in params.data.custom.items():
+        yield from _settings_problems(Custom, f"data.custom.{name}", entry)
+
+
+def _settings_problems(kind: type[Any], where: str, settings: Entry) -> Iterator[str]:
+    try:
+        adapter(kind).validate_python(settings)
+    except pydantic.ValidationError as error:
+        yield explain(error, where)
+
+
+def _without_seed(entry: Entry) -> Entry:
+    return {key: value for key, value in entry.items() if key != "seed"}
+
+
+def _suite_problems(params: Params, name: str, suite: SuiteParams) -> Iterator[str]:
+    where = f"suites.{name}"
+    resolver = Resolver(params)
+    if suite.primary not in suite.metrics:
+        yield f"{where}.primary = {suite.primary!r}: not among its metrics {list(suite.metrics)}"
+    for grid, at in [(suite, where), *((g, f"{where}.also") for g in suite.also)]:
+        yield from _grid_problems(params, resolver, grid, at)
+    for heuristic in suite.heuristics:
+        try:
+            if not isinstance(resolver.predictor(heuristic, ""), Heuristic):
+                yield f"{where}.heuristics: {heuristic!r} is trained; list it under predictors"
+        except ParamsError as error:
+            yield f"{where}.heuristics: {error}"
+    for dataset in suite.datasets:
+        for make in (resolver.split, resolver.protocol):
+            try:
+                make(suite, dataset)
+            except ParamsError as error:
+                yield f"{where}: {error}"
+    if suite.migration is not None:
+        yield from _migration_problems(resolver, suite, f"{where}.migration")
+
+
+def _grid_problems(params: Params, resolver: Resolver, grid: Grid, where: str) -> Iterator[str]:
+    for dataset in grid.datasets:
+        if dataset not in dataset_names(params):
+            yield f"{where}.datasets: {dataset!r}: no such data set" + suggest(
+                dataset, dataset_names(params)
+            )
+    for section in ("predictors", "samplers", "methods"):
+        for name in getattr(grid, section):
+            try:
+                part = getattr(resolver, section[:-1])(name, "")
+            except ParamsError as error:
+                yield f"{where}.{section}: {error}"
+                continue
+            if section == "predictors" and isinstance(part, Heuristic):
+                yield f"{where}.predictors: {name!r} has nothing to train; list it in heuristics"
+    filled = [bool(grid.predictors), bool(grid.samplers), bool(grid.methods)]
+    if any(filled) and not all(filled):
+        yield f"{where}: predictors, samplers and methods must all be given, or none of them"
+
+
+def _migration_problems(resolver: Resolver, suite: SuiteParams, where: str) -> Iterator[str]:
+    migration = suite.migration
+    assert migration is not None
+    parts = [("predictor", (migration.predictor,)), ("sampler", (migration.sampler,)),
+             ("method", migration.methods)]  # fmt: skip
+    for section, names in parts:
+        for name in names:
+            try:
+                getattr(resolver, section)(name, "")
+            except ParamsError as error:
+                yield f"{where}: {error}"
+    missing = [d for d in suite.datasets if d not in migration.epochs]
+    if missing:
+        yield f"{where}.epochs: no epochs for {', '.join(missing)}"
+
+
+def dataset_names(params: Params) -> set[str]:
+    """All names that may stand in a suite's `datasets`."""
+    return {"planted", *datasets.names(), *params.data.custom}
+
+
+def mirror_setting(params: Params) -> str | None:
+    """The mirror folder: the environment variable NEGLINK_MIRROR before data.mirror."""
+    return os.environ.get("NEGLINK_MIRROR") or params.data.mirror
+
+
+def with_kind(kind: str, part: Any) -> Entry:
+    """A component as plain values that `Registry.make` turns back into it."""
+    return {"kind": kind, **settings_of(part)}
+
+
+def schema() -> dict[str, Any]:
+    """The JSON schema of params.yaml, for editors."""
+    whole = Params.model_json_schema()
+    definitions = whole["$defs"]
+    for section, registry, single in (
+        ("predictors", PREDICTORS, False), ("samplers", SAMPLERS, False),
+        ("methods", METHODS, False), ("split", SPLITS, True), ("evaluation", PROTOCOLS, True),
+    ):  # fmt: skip
+        kinds = {name: _entry_schema(registry, name, definitions) for name in registry.names()}
+        definitions |= {f"{section}-{name}": value for name, value in kinds.items()}
+        any_of = {"anyOf": [{"$ref": f"#/$defs/{section}-{name}"} for name in kinds]}
+        keep = whole["properties"][section].get("description", "")
+        if single:
+            whole["properties"][section] = {"description": keep, **any_of}
+        else:
+            whole["properties"][section] = {
+                "description": keep,
+                "type": "object",
+                "properties": {name: {"$ref": f"#/$defs/{section}-{name}"} for name in kinds},
+                "additionalProperties": any_of,
+            }
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **whole}
+
+
+def _entry_schema(registry: Registry[Any], name: str, definitions: dict[str, Any]) -> Entry:
+    own = adapter(registry.get(name)).json_schema(ref_template="#/$defs/{model}")
+    definitions |= own.pop("$defs", {})
+    own.setdefault("properties", {})
+    open_settings = {"type": "object", "additionalProperties": {"type": "object"}}
+    own["properties"] = {
+        "kind": {"const": name},
+        "per_dataset": {"description": "Changes for single data sets.", **open_settings},
+        **own["properties"],
+    }
+    own["additionalProperties"] = False
+    return own

@@ -1,0 +1,351 @@
+"""A suite resolved into steps: what each reads, makes and is called.
+
+The name of a step ends in a digest of its settings, of the steps it reads and of the code that
+computes it. A file is therefore never reused for anything else, on any machine, and runs that
+share a step share its file.
+"""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from neglink.datasets import entry, identity
+from neglink.files import canonical, digest_of
+from neglink.fingerprint import fingerprint
+from neglink.methods import METHODS
+from neglink.params import Grid, Params, Resolver, SuiteParams, with_kind
+from neglink.predictors import PREDICTORS
+from neglink.samplers import SAMPLERS
+from neglink.splits import PROTOCOLS, SPLITS
+
+PATHS: dict[str, dict[str, str]] = {
+    "fetch": {"marker": "data/raw/.fetched/{name}.json"},
+    "graph": {"graph": "data/graphs/{name}.npz", "made_from": "data/graphs/{name}.json"},
+    "split": {"split": "data/splits/{name}.npz", "made_from": "data/splits/{name}.json"},
+    "metadata": {
+        "metadata": "results/metadata/{name}.npz",
+        "made_from": "results/metadata/{name}.json",
+    },
+    "evaluate": {"metrics": "results/metrics/{name}.json"},
+    "migration": {"analysis": "results/analyses/{name}.json"},
+    "suite": {"suite": "results/suites/{name}.json"},
+}
+"""Files of each kind of step; any other kind is a training."""
+
+CHECKPOINT = {
+    "checkpoint": "results/checkpoints/{kind}/{name}.safetensors",
+    "made_from": "results/checkpoints/{kind}/{name}.json",
+}
+
+GRAPH_MODULES = ("neglink.graph.graph", "neglink.graph.io")
+"""Code of every graph step; the catalog's texts and the downloads do not change a graph."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One file-producing step."""
+
+    kind: str
+    label: str
+    """What a person calls it, without the digest."""
+    settings: dict[str, Any]
+    """All that the step is told; computed results depend on nothing else."""
+    inputs: dict[str, "Step"] = field(default_factory=dict)
+    modules: tuple[str, ...] = ()
+    """Where the code lives that computes it, beyond `neglink.steps.<kind>`."""
+    hidden: dict[str, Any] = field(default_factory=dict)
+    """Told too, but without influence on the result: the mirror, the device."""
+
+    @cached_property
+    def code(self) -> str:
+        """Fingerprint of the code that computes the step."""
+        return fingerprint(self.modules)
+
+    @cached_property
+    def digest(self) -> str:
+        """Identity of the step's output."""
+        inputs = {key: step.digest for key, step in self.inputs.items()}
+        return digest_of([self.kind, self.settings, inputs, self.code])
+
+    @cached_property
+    def name(self) -> str:
+        """Label and digest: the stem of the step's files."""
+        return f"{self.label}-{self.digest}"
+
+    @cached_property
+    def paths(self) -> dict[str, str]:
+        """The step's output files, relative to the project."""
+        patterns = PATHS.get(self.kind, CHECKPOINT)
+        return {key: p.format(name=self.name, kind=self.kind) for key, p in patterns.items()}
+
+    @property
+    def path(self) -> str:
+        """The main output."""
+        return next(iter(self.paths.values()))
+
+    @property
+    def told(self) -> str:
+        """Settings as one line of JSON, for the command line."""
+        return canonical({**self.settings, **self.hidden})
+
+    @property
+    def made_from(self) -> str:
+        """What made the output, as one line of JSON, to be written beside it."""
+        inputs = {key: step.name for key, step in self.inputs.items()}
+        return canonical(
+            {"step": self.name, "digest": self.digest, "inputs": inputs, "code": self.code}
+        )
+
+
+class Plan:
+    """All steps of a suite."""
+
+    def __init__(self, params: Params, suite: str | None = None) -> None:
+        self.params = params
+        self.suite_name = suite or params.suite
+        self.suite: SuiteParams = params.suites[self.suite_name]
+        self.resolver = Resolver(params)
+        self._made: dict[str, Step] = {}
+        self.evaluations = list(self._evaluations())
+        self.analyses = list(self._analyses())
+        self.report = self._report()
+
+    @cached_property
+    def steps(self) -> dict[str, dict[str, Step]]:
+        """Kind → name → step, for every step that the suite needs."""
+        found: dict[str, dict[str, Step]] = {}
+        waiting = [self.report]
+        while waiting:
+            step = waiting.pop()
+            known = found.setdefault(step.kind, {})
+            if step.name not in known:
+                known[step.name] = step
+                waiting.extend(step.inputs.values())
+        return found
+
+    def of(self, kind: str, name: str) -> Step:
+        """The step of this kind and name."""
+        return self.steps[kind][name]
+
+    def all(self, *kinds: str) -> list[Step]:
+        """The steps of these kinds, by name."""
+        return [s for k in kinds for _, s in sorted(self.steps.get(k, {}).items())]
+
+    @property
+    def trainings(self) -> list[Step]:
+        """All steps that a method makes: checkpoints and meta data."""
+        fixed = set(PATHS) - {"metadata"}
+        return self.all(*sorted(kind for kind in self.steps if kind not in fixed))
+
+    @property
+    def marker(self) -> str:
+        """File whose name tells from which digest the suite's tables were made."""
+        return f"results/tables/{self.suite_name}/made-from-{self.report.digest}"
+
+    def _step(self, *arguments: Any, **named: Any) -> Step:
+        """The step, or the equal one that is there already."""
+        step = Step(*arguments, **named)
+        return self._made.setdefault(f"{step.kind}/{step.name}", step)
+
+    def graph(self, dataset: str) -> Step:
+        """The step that reads a data set."""
+        source = self.resolver.source(dataset)
+        settings = {"name": dataset, "identity": identity(source)}
+        told = {"source": source, "mirror": self.params.data.mirror}
+        if source["kind"] != "catalog":
+            module = f"neglink.datasets.{source['kind']}"
+            return self._step("graph", dataset, settings, {}, (*GRAPH_MODULES, module), told)
+        raw = self._step("fetch", dataset, settings, {}, (), told)
+        reader = entry(dataset).reader.partition(":")[0]
+        modules = (*GRAPH_MODULES, f"neglink.datasets.readers.{reader}")
+        return self._step("graph", dataset, settings, {"raw": raw}, modules, told)
+
+    def split(self, dataset: str, seed: int) -> Step:
+        """The step that splits a data set and draws the ranked negatives."""
+        split = self.resolver.split(self.suite, dataset)
+        protocol = self.resolver.protocol(self.suite, dataset)
+        kinds = SPLITS.name_of(split), PROTOCOLS.name_of(protocol)
+        settings = {
+            "split": with_kind(kinds[0], split),
+            "protocol": with_kind(kinds[1], protocol),
+            "seed": seed,
+        }
+        modules = ("neglink.steps.split", type(split).__module__, type(protocol).__module__)
+        inputs = {"graph": self.graph(dataset)}
+        return self._step("split", f"{dataset}-s{seed}", settings, inputs, modules)
+
+    def training(
+        self, dataset: str, predictor: str, sampler: str, method: str, seed: int,
+        changes: dict[str, Any] | None = None,
+    ) -> Step:  # fmt: skip
+        """The last step of a run's training."""
+        parts = self._parts(dataset, predictor, sampler, method, changes)
+        made: dict[str, Step] = {}
+        inputs = {"graph": self.graph(dataset), "split": self.split(dataset, seed)}
+        for step in parts["method"].steps():
+            settings = {
+                "predictor": with_kind(PREDICTORS.name_of(parts["predictor"]), parts["predictor"]),
+                "sampler": with_kind(SAMPLERS.name_of(parts["sampler"]), parts["sampler"]),
+                "method": _only(METHODS.name_of(parts["method"]), parts["method"], step.settings),
+                "seed": seed,
+            }
+            modules = ("neglink.steps.train", *_modules(*parts.values()))
+            label = f"{dataset}-{predictor}-{sampler}-s{seed}"
+            needs = {name: made[name] for name in step.needs}
+            hidden = {"device": self.params.device}
+            made[step.name] = self._step(
+                step.name, label, settings, {**inputs, **needs}, modules, hidden
+            )
+        return made[step.name]
+
+    def _parts(
+        self, dataset: str, predictor: str, sampler: str, method: str,
+        changes: dict[str, Any] | None = None,
+    ) -> dict[str, Any]:  # fmt: skip
+        recipe = self.resolver.method(method, dataset)
+        if changes:
+            entry = with_kind(METHODS.name_of(recipe), recipe) | changes
+            recipe = METHODS.make(entry.pop("kind"), where=f"methods.{method}", **entry)
+        return {
+            "predictor": self.resolver.predictor(predictor, dataset),
+            "sampler": self.resolver.sampler(sampler, dataset),
+            "method": recipe,
+        }
+
+    def _evaluation(self, dataset: str, names: tuple[str, str, str] | str, seed: int) -> Step:
+        """Evaluation of a trained run (predictor, sampler, method), or of a heuristic."""
+        inputs = {"graph": self.graph(dataset), "split": self.split(dataset, seed)}
+        run = {"dataset": dataset, "predictor": names, "sampler": None, "method": None, "seed": seed}
+        if isinstance(names, str):
+            part = self.resolver.predictor(names, dataset)
+            label = f"{dataset}-{names}-s{seed}"
+            settings = {"run": run, "predictor": with_kind(PREDICTORS.name_of(part), part)}
+            modules = ("neglink.steps.evaluate", *_modules(part))
+            return self._step("evaluate", label, settings, inputs, modules)
+        predictor, sampler, method = names
+        parts = self._parts(dataset, predictor, sampler, method)
+        inputs["checkpoint"] = self.training(dataset, predictor, sampler, method, seed)
+        settings = {
+            "run": {**run, "predictor": predictor, "sampler": sampler, "method": method},
+            "predictor": with_kind(PREDICTORS.name_of(parts["predictor"]), parts["predictor"]),
+            "sampler": with_kind(SAMPLERS.name_of(parts["sampler"]), parts["sampler"]),
+            "method": with_kind(METHODS.name_of(parts["method"]), parts["method"]),
+        }
+        label = f"{dataset}-{predictor}-{sampler}-{method}-s{seed}"
+        modules = ("neglink.steps.evaluate", *_modules(*parts.values()))
+        hidden = {"device": self.params.device}
+        return self._step("evaluate", label, settings, inputs, modules, hidden)
+
+    def _evaluations(self) -> Any:
+        for grid in (self.suite, *self.suite.also):
+            yield from self._grid(grid)
+        for dataset in self.suite.datasets:
+            for heuristic in self.suite.heuristics:
+                for seed in range(self.suite.seeds):
+                    yield self._evaluation(dataset, heuristic, seed)
+
+    def _grid(self, grid: Grid) -> Any:
+        for dataset in grid.datasets:
+            for predictor in grid.predictors:
+                for sampler in grid.samplers:
+                    for method in grid.methods:
+                        for seed in range(grid.seeds):
+                            yield self._evaluation(dataset, (predictor, sampler, method), seed)
+
+    def _analyses(self) -> Any:
+        migration = self.suite.migration
+        if migration is None:
+            return
+        for dataset in self.suite.datasets:
+            for method in migration.methods:
+                for seed in range(migration.seeds):
+                    yield self._migration(dataset, method, seed)
+
+    def _migration(self, dataset: str, method: str, seed: int) -> Step:
+        migration = self.suite.migration
+        assert migration is not None
+        epochs = migration.epochs[dataset]
+        curve = range(migration.every, max(epochs) + 1, migration.every)
+        changes = {"snapshots": sorted({*epochs, *curve})}
+        names = (migration.predictor, migration.sampler, method)
+        training = self.training(dataset, *names, seed, changes=changes)
+        settings = {
+            "run": {
+                "dataset": dataset, "predictor": migration.predictor,
+                "sampler": migration.sampler, "method": method, "seed": seed,
+            },
+            "predictor": training.settings["predictor"],
+            "epochs": list(epochs),
+        }  # fmt: skip
+        inputs = {
+            "graph": self.graph(dataset),
+            "split": self.split(dataset, seed),
+            "checkpoint": training,
+        }
+        parts = self._parts(dataset, *names)
+        modules = ("neglink.steps.migration", *_modules(parts["predictor"]))
+        label = f"{dataset}-{'-'.join(names)}-s{seed}"
+        return self._step("migration", label, settings, inputs, modules)
+
+    def _report(self) -> Step:
+        steps = [*self.evaluations, *self.analyses]
+        inputs = {step.name: step for step in steps}
+        shown = self.suite.model_dump(mode="json")
+        settings = {"suite": self.suite_name, "shown": shown}
+        modules = ("neglink.reporting.report",)
+        return Step("suite", self.suite_name, settings, inputs, modules)
+
+    def suite_file(self) -> dict[str, Any]:
+        """What the report is made from, without provenance."""
+        resolved = self.params.model_dump(mode="json")
+        resolved["suites"] = {self.suite_name: resolved["suites"][self.suite_name]}
+        return {
+            "suite": self.suite_name,
+            "digest": self.report.digest,
+            "title": self.suite.title,
+            "description": self.suite.description,
+            "settings": resolved,
+            "metrics_shown": list(self.suite.metrics),
+            "primary": self.suite.primary,
+            "tables": list(self.suite.tables),
+            "figures": list(self.suite.figures),
+            "metrics": [step.path for step in self.evaluations],
+            "analyses": [step.path for step in self.analyses],
+        }
+
+
+def _only(kind: str, part: Any, names: tuple[str, ...]) -> dict[str, Any]:
+    """A component's settings, of those a step reads."""
+    whole = with_kind(kind, part)
+    return {key: whole[key] for key in ("kind", *names)}
+
+
+def _modules(*parts: Any) -> tuple[str, ...]:
+    """Modules of components, and of components held inside their settings."""
+    found = []
+    for part in parts:
+        found.append(type(part).__module__)
+        inner = getattr(part, "_base", None)
+        if inner is not None:
+            found.extend(_modules(inner))
+    return tuple(found)
+
+
+def memory_mb(step: Step) -> int:
+    """Memory to ask a scheduler for, from the catalog's counts; measured peaks lie well below."""
+    graph = step if step.kind == "graph" else step.inputs["graph"]
+    source = graph.hidden["source"]
+    if source["kind"] != "catalog":
+        return 2000
+    counts = entry(source["name"]).counts
+    return 1500 + (counts.links or 0) // 500 + (counts.nodes or 0) // 20
+
+
+def stored_files(project: Path) -> list[Path]:
+    """Every file that some step, of any settings, has left in the project."""
+    patterns = [*(p for paths in PATHS.values() for p in paths.values()), *CHECKPOINT.values()]
+    found: set[Path] = set()
+    for pattern in patterns:
+        found.update(project.glob(pattern.format(name="*", kind="*")))
+    return sorted(found)

@@ -1,0 +1,21 @@
+"""Predictors: what scores a pair. Logits, always."""
+
+from neglink.predictors.base import Heuristic, LinkModel, Predictor
+from neglink.registry import Registry
+
+__all__ = ["PREDICTORS", "Heuristic", "LinkModel", "Predictor"]
+
+PREDICTORS: Registry[Predictor | Heuristic] = Registry(
+    "predictor",
+    "neglink.predictors",
+    {
+        "gcn": "neglink.predictors.gcn:GCN",
+        "gat": "neglink.predictors.gat:GAT",
+        "mlp": "neglink.predictors.mlp:MLP",
+        "cn": "neglink.predictors.heuristics:CommonNeighbours",
+        "aa": "neglink.predictors.heuristics:AdamicAdar",
+        "ra": "neglink.predictors.heuristics:ResourceAllocation",
+        "pa": "neglink.predictors.heuristics:PreferentialAttachment",
+        "ppr": "neglink.predictors.heuristics:PersonalisedPageRank",
+    },
+)

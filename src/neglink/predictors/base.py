@@ -1,0 +1,133 @@
+"""The contract of predictors: settings that build a model, and models that give logits."""
+
+from typing import Annotated, Protocol, runtime_checkable
+
+import torch
+from pydantic import Field
+from torch import Generator, Tensor, nn
+
+from neglink.graph import Graph
+from neglink.graph.pairs import pair_dot
+from neglink.graph.sparse import SparseMatrix
+from neglink.registry import component
+
+
+class LinkModel(nn.Module):
+    """A node-centric model: one embedding per node, and a dot product as decoder.
+
+    Subclasses implement `encode`. All weights are drawn from the generator they are given.
+    """
+
+    def encode(self, graph: Graph) -> Tensor:
+        """Embeddings [n, d], from the links and features of `graph` alone."""
+        raise TypeError(f"{type(self).__name__} has no encoder")
+
+    def decode(self, z: Tensor, pairs: Tensor) -> Tensor:
+        """Logits [k] of pairs [2, k] given embeddings z [n, d]: z_u · z_v."""
+        return pair_dot(z, pairs)
+
+    def score(self, graph: Graph, pairs: Tensor) -> Tensor:
+        """Logits [k] of pairs [2, k] under message passing on `graph`."""
+        return self.decode(self.encode(graph), pairs)
+
+
+@runtime_checkable
+class Predictor(Protocol):
+    """Settings of a trainable predictor; an implementation is a `registry.component`."""
+
+    def build(self, graph: Graph, generator: Generator) -> LinkModel:
+        """A freshly initialised model for graphs with these nodes and features."""
+        ...
+
+
+@runtime_checkable
+class Heuristic(Protocol):
+    """A predictor that has nothing to train."""
+
+    def score(self, graph: Graph, pairs: Tensor) -> Tensor:
+        """Scores [k] of pairs [2, k] on the train graph; higher means likelier a link."""
+        ...
+
+
+@component
+class NodeCentric:
+    """Settings that every predictor with node inputs shares."""
+
+    normalise: bool = True
+    """Divide each node's features by the sum of their absolute values, as PyG's link_pred example."""
+    embedding: Annotated[int, Field(ge=1)] = 128
+    """Width of the learned input of each node where the graph has no features."""
+
+
+class NodeInput(nn.Module):
+    """The input X of a model as a factor: `times(graph, w)` is X w, sparse where X is sparse.
+
+    A graph without features gets a learned row for each node.
+    """
+
+    def __init__(self, graph: Graph, settings: NodeCentric, generator: Generator) -> None:
+        super().__init__()
+        self.normalise = settings.normalise
+        self.width = graph.f or settings.embedding
+        if not graph.f:
+            self.rows = nn.Parameter(glorot(graph.n, self.width, generator))
+
+    def matrix(self, graph: Graph) -> SparseMatrix | Tensor:
+        """X [n, f]: the features (rows summing to 1 if asked for), or the learned rows."""
+        if graph.features is None:
+            return self.rows
+        return normalised_features(graph) if self.normalise else graph.features
+
+    def times(self, graph: Graph, weight: Tensor) -> Tensor:
+        """X weight, shape [n, d]."""
+        return self.matrix(graph) @ weight
+
+    def propagated(self, graph: Graph, weight: Tensor) -> Tensor:
+        """Â X weight [n, d].
+
+        Dense features do not change, so Â X is computed once; that saves a product with Â in each
+        direction of every epoch. Sparse ones would lose their sparsity.
+        """
+        x = self.matrix(graph)
+        if isinstance(x, Tensor) and graph.features is not None:
+            return propagated_features(graph, self.normalise) @ weight
+        return graph.adjacency @ (x @ weight)
+
+
+def normalised_features(graph: Graph) -> SparseMatrix | Tensor:
+    """Features with rows of absolute sum 1 (rows of zeros stay), kept with the features."""
+    assert graph.features is not None
+    owner = graph.features
+    kept: SparseMatrix | Tensor | None = getattr(owner, "_normalised", None)
+    if kept is None:
+        kept = _normalise(owner)
+        object.__setattr__(owner, "_normalised", kept)
+    return kept
+
+
+def _normalise(features: SparseMatrix | Tensor) -> SparseMatrix | Tensor:
+    if isinstance(features, Tensor):
+        total = features.abs().sum(1, keepdim=True)
+        return features / torch.where(total == 0, 1, total)
+    matrix = features.scipy()
+    total = abs(matrix).sum(1)
+    total[total == 0] = 1
+    return SparseMatrix.from_scipy(matrix.multiply(1 / total[:, None])).to(features.csr.device)
+
+
+def propagated_features(graph: Graph, normalise: bool) -> Tensor:
+    """Â X for dense X, computed once per graph."""
+    name = f"_propagated_{normalise}"
+    kept: Tensor | None = graph.__dict__.get(name)
+    if kept is None:
+        x = normalised_features(graph) if normalise else graph.features
+        assert isinstance(x, Tensor)
+        kept = graph.adjacency @ x
+        graph.__dict__[name] = kept
+    return kept
+
+
+def glorot(rows: int, columns: int, generator: Generator) -> Tensor:
+    """Uniform in ±√(6 / (rows + columns)), shape [rows, columns] (Glorot & Bengio, 2010, eq. 16)."""
+    bound = (6 / (rows + columns)) ** 0.5
+    return (torch.rand(rows, columns, generator=generator) * 2 - 1) * bound

@@ -1,0 +1,314 @@
+"""Published figures beside ours: was each one reached, and may the two be compared at all?"""
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from neglink.reporting.inputs import Inputs, Protocol
+from neglink.reporting.published import (
+    OFFICIAL,
+    SIZES,
+    SOURCES,
+    UNSTATED,
+    Size,
+    cells,
+)
+from neglink.reporting.sheets import (
+    Item,
+    Sheet,
+    Table,
+    decimals,
+    metric_title,
+    number,
+    records,
+    span,
+    tidy,
+)
+from neglink.reporting.statistics import Cell, Difference, Results, Summary, difference
+
+NOT_RUN, NOT_COMPARABLE, REACHED, BELOW = "not run", "not comparable", "reached", "below"
+VERDICTS = [REACHED, BELOW, NOT_COMPARABLE, NOT_RUN]
+BASE, SYSTEM = "plain", "mebns"
+"""The published gain is SYSTEM minus BASE."""
+
+COLUMNS = [
+    *("paper", "table", "quantity", "dataset", "predictor", "sampler", "method", "metric"),
+    *("published", "published_std", "n", "ours", "low", "high", "difference", "verdict", "why"),
+    "source",
+]
+
+
+class Verdict(NamedTuple):
+    """Whether a published figure was reached, and why it is judged so."""
+
+    word: str
+    why: str
+
+
+class Figure(NamedTuple):
+    """One published figure, or one published gain."""
+
+    paper: str
+    table: str
+    dataset: str
+    predictor: str
+    sampler: str
+    method: str
+    metric: str
+    value: float
+    std: float
+    split: str
+    source: str
+
+    @property
+    def cell(self) -> Cell:
+        """The cell of a suite that would give this figure."""
+        return self.dataset, self.predictor, self.sampler, self.method
+
+
+def verdict(published: float, ours: Summary | Difference) -> Verdict:
+    """Judge a published figure by our interval; the paper's own spread is not counted.
+
+    >>> verdict(0.5, Summary(5, 0.48, 0.02, 0.45, 0.51))
+    Verdict(word='reached', why='our interval reaches it, our mean is below')
+    """
+    if ours.mean is None or ours.low is None or ours.high is None:
+        return Verdict(NOT_COMPARABLE, "fewer than 2 seeds, so no interval")
+    if published > ours.high:
+        return Verdict(BELOW, "our whole interval is below it")
+    if published <= ours.low:
+        return Verdict(REACHED, "our whole interval is at or above it")
+    if published <= ours.mean:
+        return Verdict(REACHED, "our mean is at or above it")
+    return Verdict(REACHED, "our interval reaches it, our mean is below")
+
+
+# --- may they be compared? --------------------------------------------------------------------
+
+
+def obstacles(figure: Figure, results: Results) -> list[str]:
+    """Why our runs of a cell cannot be compared with a published figure; empty if they can."""
+    protocol = results.protocol(figure.cell)
+    found = [*_split_obstacles(figure.split, protocol), *_ranking_obstacles(figure, protocol)]
+    return [*found, *_size_obstacles(figure, results)]
+
+
+def _split_obstacles(split: str, protocol: Protocol) -> Iterable[str]:
+    if split == UNSTATED:
+        yield "the published split is not stated"
+    elif split == OFFICIAL:
+        if protocol.split not in ("official", "ogb"):
+            yield f"the published split is the official one, ours is {protocol.split}"
+    elif protocol.split != "random":
+        yield f"the published split is random {split}, ours is {protocol.split}"
+    else:
+        shares = [protocol.train, protocol.valid, protocol.test]
+        ours = "/".join("?" if share is None else f"{100 * share:g}" for share in shares)
+        if ours != split:
+            yield f"the published split is {split}, ours is {ours}"
+
+
+def _ranking_obstacles(figure: Figure, protocol: Protocol) -> Iterable[str]:
+    if figure.paper == "DMNS":
+        if protocol.ranked not in ("candidates", "dmns"):
+            yield f"published against 9 candidates per query, ours against {protocol.ranked} ones"
+    elif protocol.ranked not in ("uniform", "official", "ogb"):
+        yield f"our negatives are {protocol.ranked}, the published ones uniform"
+    per_link = protocol.negatives_per_link
+    if figure.split != OFFICIAL and figure.metric.startswith("hits@") and per_link != 1:
+        ours = "an unknown number of" if per_link is None else f"{per_link:g}"
+        yield f"Hits@K falls with the negatives ranked: ours has {ours} per test link, not 1"
+
+
+def _size_obstacles(figure: Figure, results: Results) -> Iterable[str]:
+    size = SIZES.get((figure.paper, figure.dataset))
+    counts = results.cells[figure.cell][0].counts
+    if size is not None:
+        for what, published in zip(Size._fields, size, strict=True):
+            ours = counts.get(what)
+            if ours is not None and ours != published:
+                yield f"another form of the dataset: {published:,} {what} published, ours {ours:,}"
+
+
+# --- which figures ----------------------------------------------------------------------------
+
+
+def figures_of(results: Results) -> list[Figure]:
+    """Published figures for the datasets, predictors and samplers of the suite, run or not."""
+    seen = [{cell[place] for cell in results.cells} for place in range(3)]
+    within = [
+        figure
+        for figure in known_figures()
+        if all(name in names for name, names in zip(figure.cell, seen, strict=False))
+    ]
+    papers = papers_of(within, results)
+    return [figure for figure in within if figure.paper in papers]
+
+
+def known_figures() -> list[Figure]:
+    """Every published figure that we hold."""
+    return [Figure(**{name: row[name] for name in Figure._fields}) for row in records(cells())]
+
+
+def papers_of(figures: list[Figure], results: Results) -> set[str]:
+    """Papers to compare with: those with a figure under our protocol, else all that share a run."""
+    run = [f for f in figures if f.cell in results.cells and results.by_seed(f.cell, f.metric)]
+    comparable = {figure.paper for figure in run if not obstacles(figure, results)}
+    return comparable or {figure.paper for figure in run}
+
+
+def judged(figure: Figure, results: Results) -> tuple[Summary | None, Verdict]:
+    """Our summary of a published cell, and the verdict."""
+    if figure.cell not in results.cells:
+        return None, Verdict(NOT_RUN, "this suite does not run it")
+    ours = results.summary(figure.cell, figure.metric)
+    if ours.n == 0:
+        return ours, Verdict(NOT_COMPARABLE, "our runs do not give this metric")
+    reasons = obstacles(figure, results)
+    if reasons:
+        return ours, Verdict(NOT_COMPARABLE, "; ".join(reasons))
+    return ours, verdict(figure.value, ours)
+
+
+def gains_of(figures: list[Figure]) -> list[tuple[Figure, Figure]]:
+    """Pairs (mebns, plain) of published figures that differ in their method alone."""
+    base = {_rest(figure): figure for figure in figures if figure.method == BASE}
+    return [
+        (figure, base[_rest(figure)])
+        for figure in figures
+        if figure.method == SYSTEM and _rest(figure) in base
+    ]
+
+
+def _rest(figure: Figure) -> tuple[str, ...]:
+    return (*figure[:5], figure.metric)
+
+
+def judged_gain(
+    system: Figure, base: Figure, results: Results
+) -> tuple[float, Difference | None, Verdict]:
+    """The published gain, our gain by seed, and the verdict."""
+    published = round(system.value - base.value, 8)
+    missing = [figure.method for figure in (system, base) if figure.cell not in results.cells]
+    if missing:
+        return published, None, Verdict(NOT_RUN, f"this suite does not run {', '.join(missing)}")
+    ours = difference(*(results.by_seed(figure.cell, figure.metric) for figure in (system, base)))
+    reasons = obstacles(system, results)
+    if reasons:
+        return published, ours, Verdict(NOT_COMPARABLE, "; ".join(reasons))
+    return published, ours, verdict(published, ours)
+
+
+# --- the table --------------------------------------------------------------------------------
+
+
+def published_frame(results: Results) -> pd.DataFrame:
+    """Published values and gains beside ours, tidy; `quantity` is "value" or "gain"."""
+    figures = figures_of(results)
+    rows = []
+    for figure in figures:
+        rows.append(_row(figure, "value", figure.value, *judged(figure, results)))
+    for system, base in gains_of(figures):
+        rows.append(_row(system, "gain", *judged_gain(system, base, results)))
+    return tidy(rows, columns=COLUMNS)
+
+
+def _row(
+    figure: Figure,
+    quantity: str,
+    published: float,
+    ours: Summary | Difference | None,
+    found: Verdict,
+) -> dict[str, object]:
+    mean = ours.mean if ours is not None else None
+    return {
+        **{name: getattr(figure, name) for name in Figure._fields if name in COLUMNS},
+        "quantity": quantity,
+        "published": published,
+        "published_std": figure.std if quantity == "value" else None,
+        "n": ours.n if ours is not None else 0,
+        "ours": mean,
+        "low": ours.low if ours is not None else None,
+        "high": ours.high if ours is not None else None,
+        "difference": None if mean is None else mean - published,
+        "verdict": found.word,
+        "why": found.why,
+    }
+
+
+def published_table(inputs: Inputs, results: Results) -> Table:
+    """Each published figure of the suite's datasets, predictors and samplers beside ours."""
+    frame = published_frame(results)
+    values, gains = (frame[frame["quantity"] == name] for name in ("value", "gain"))
+    sheets = [_sheet("Published figures beside ours", values)]
+    if len(gains):
+        sheets.append(_sheet(f"Published gain of {SYSTEM} over {BASE} beside ours", gains))
+    return Table(
+        "published", "Published figures beside ours", frame, sheets, _notes(frame, results)
+    )
+
+
+def _sheet(title: str, frame: pd.DataFrame) -> Sheet:
+    gain = bool((frame["quantity"] == "gain").any())
+    heads = [
+        *("dataset", "predictor", "sampler", "method", "metric", "published"),
+        *("ours", "seeds", "ours − published", "verdict", "why", "from"),
+    ]
+    rows = [_items(row, gain=gain) for row in records(frame)]
+    return Sheet(title, heads, rows, frozenset(range(5, 9)))
+
+
+def _items(row: dict[str, Any], *, gain: bool) -> list[Item]:
+    def value(name: str) -> float | None:
+        return number(row[name])
+
+    std, apart = value("published_std"), value("difference")
+    printed = decimals(value("published"), sign=gain) + (f" ± {decimals(std)}" if std else "")
+    method = f"{SYSTEM} − {BASE}" if gain else str(row["method"])
+    ours = Item(decimals(value("ours"), sign=gain), span(value("low"), value("high"), sign=gain))
+    return [
+        *(Item(str(row[name])) for name in ("dataset", "predictor", "sampler")),
+        Item(method),
+        Item(metric_title(str(row["metric"]))),
+        Item(printed, order=value("published")),
+        Item(ours.text, ours.small, value("ours")),
+        Item(str(row["n"]), order=value("n")),
+        Item(decimals(apart, sign=True), order=apart),
+        Item(str(row["verdict"]), best=row["verdict"] == REACHED),
+        Item(str(row["why"])),
+        Item(f"{row['paper']}, {row['table']}"),
+    ]
+
+
+def _notes(frame: pd.DataFrame, results: Results) -> list[str]:
+    if frame.empty:
+        return ["No published figure that we hold concerns what this suite runs."]
+    papers = list(dict.fromkeys(frame["paper"]))
+    notes = [f"{paper}: {SOURCES[paper]}." for paper in papers]
+    if "MeBNS" in papers:
+        notes.append(
+            "MeBNS states neither how many negatives are ranked per test link (taken as 1) nor a "
+            "standard deviation, so its own spread is not counted."
+        )
+    notes += [
+        "All figures as fractions. Reached: the published figure is at most the upper end of our "
+        "interval. Below: our whole interval is below it.",
+        "Few seeds give wide intervals, which reach much: where only the interval reaches a "
+        "figure, more seeds may show that it was not reached.",
+        "Not run: printed for a dataset, predictor and sampler of this suite, which leaves it out.",
+    ]
+    others = _left_out(frame, results)
+    if others:
+        notes.append(
+            f"Not listed: {others} more figures of these papers on the same datasets, for "
+            "predictors or samplers that are not in this suite."
+        )
+    return notes
+
+
+def _left_out(frame: pd.DataFrame, results: Results) -> int:
+    """How many figures of the papers compared with, on our datasets, are not listed."""
+    papers, datasets = set(frame["paper"]), set(results.datasets())
+    there = [f for f in known_figures() if f.paper in papers and f.dataset in datasets]
+    return len(there) - int((frame["quantity"] == "value").sum())

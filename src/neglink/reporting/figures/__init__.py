@@ -1,0 +1,44 @@
+"""The figures of a suite, each as SVG and PNG, with the same bytes whenever the data are equal."""
+
+from collections.abc import Callable
+
+from matplotlib.figure import Figure
+
+from neglink.errors import ReportError
+from neglink.reporting.figures.comparison import comparison
+from neglink.reporting.figures.curves import learning_curves
+from neglink.reporting.figures.easy_negatives import easy_negatives
+from neglink.reporting.figures.meta_weights import meta_weights
+from neglink.reporting.figures.migration import migration
+from neglink.reporting.figures.style import Drawing, rendered, styled
+from neglink.reporting.inputs import Inputs
+from neglink.reporting.statistics import Results
+
+FIGURES: dict[str, Callable[[Inputs, Results], dict[str, Figure]]] = {
+    "comparison": comparison,
+    "learning_curves": learning_curves,
+    "migration": migration,
+    "meta_weights": meta_weights,
+    "easy_negatives": easy_negatives,
+}
+"""By name, what draws one kind of figure: figures by file name without suffix."""
+
+
+def make_figures(inputs: Inputs, results: Results) -> list[Drawing]:
+    """Draw the figures that the suite asks for.
+
+    Raises:
+        ReportError: a figure does not exist, or the data that it needs are missing.
+    """
+    for name in inputs.suite.figures:
+        if name not in FIGURES:
+            raise ReportError(f"figures: {name!r} is not one of {', '.join(FIGURES)}.")
+    drawings = []
+    with styled():
+        for name in dict.fromkeys(inputs.suite.figures):
+            for stem, figure in FIGURES[name](inputs, results).items():
+                drawings.append(rendered(name, stem, figure))
+    return drawings
+
+
+__all__ = ["FIGURES", "Drawing", "make_figures"]

@@ -1,0 +1,267 @@
+"""What a report is made from: one suite file, and the metrics and analyses that it lists.
+
+Everything is checked as it is read, so the tables, figures and the page can trust it. A file that
+is missing or malformed is named, with the first thing that is wrong in it.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from neglink.errors import ReportError
+from neglink.files import read_json
+
+NONE = "–"
+"""Stands for the sampler and method of a heuristic, which is not trained."""
+
+
+class Part(BaseModel):
+    """A part of an input file: unknown keys are passed over, NaN and infinity are refused."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
+
+
+class Run(Part):
+    """What was trained and evaluated, once."""
+
+    dataset: str
+    predictor: str
+    sampler: str | None = None
+    method: str | None = None
+    seed: int
+
+    @property
+    def cell(self) -> tuple[str, str, str, str]:
+        """The run without its seed: (dataset, predictor, sampler, method)."""
+        return (self.dataset, self.predictor, self.sampler or NONE, self.method or NONE)
+
+    @property
+    def title(self) -> str:
+        """The run in one line, for a title."""
+        return f"{' · '.join(self.cell)}, seed {self.seed}"
+
+
+class Protocol(Part):
+    """How links were split and which negatives were ranked."""
+
+    split: str
+    train: float | None = None
+    valid: float | None = None
+    test: float | None = None
+    ranked: str = "uniform"
+    negatives_per_link: float | None = None
+
+    @property
+    def text(self) -> str:
+        """The protocol in one line."""
+        shares = [self.train, self.valid, self.test]
+        split = self.split
+        if None not in shares:
+            split += " " + "/".join(f"{100 * share:g}" for share in shares if share is not None)
+        per_link = self.negatives_per_link
+        return f"{split} split, {self.ranked} negatives" + (
+            f", {per_link:g} per test link" if per_link is not None else ""
+        )
+
+
+class SamplerCheck(Part):
+    """How many of the negatives that a sampler drew are hidden links."""
+
+    drawn: int
+    false_negatives: int
+    share: float
+
+
+class Planted(Part):
+    """What only a planted graph can tell: the best that any predictor can reach."""
+
+    ceiling: dict[str, float | None] = Field(default_factory=dict)
+    spearman: float | None = None
+
+
+class Calibration(Part):
+    """How far predicted probabilities are from observed shares."""
+
+    brier: float
+    ece: float
+
+
+class Cost(Part):
+    """What a run took."""
+
+    train_seconds: float | None = None
+    epochs: int | None = None
+    peak_memory_mb: float | None = None
+    device: str | None = None
+    threads: int | None = None
+
+
+class Metrics(Part):
+    """One metrics file: the evaluation of one run."""
+
+    run: Run
+    protocol: Protocol
+    test: dict[str, float | None]
+    valid: dict[str, float | None] = Field(default_factory=dict)
+    ties: dict[str, Any] = Field(default_factory=dict)
+    counts: dict[str, Any] = Field(default_factory=dict)
+    sampler_check: SamplerCheck | None = None
+    planted: Planted | None = None
+    calibration: Calibration | None = None
+    cost: Cost = Cost()
+
+
+class Curve(Part):
+    """Loss and AUC by epoch; epochs count on from teacher to student."""
+
+    epoch: list[float]
+    loss: list[float]
+    valid_epoch: list[float] = Field(default_factory=list)
+    valid_auc: list[float] = Field(default_factory=list)
+    test_epoch: list[float] = Field(default_factory=list)
+    test_auc: list[float] = Field(default_factory=list)
+
+
+class Step(Part):
+    """Movers and migrants between two epochs, one mark per fixed test negative."""
+
+    start: int = Field(alias="from")
+    end: int = Field(alias="to")
+    mover: list[bool]
+    migrant: list[bool]
+
+
+class Meta(Part):
+    """Loss, meta weight and label of the samples that the meta learner weighs."""
+
+    loss: list[float]
+    weight: list[float]
+    label: list[int]
+
+
+class Analysis(Part):
+    """One analysis file: how the scores of one run moved during training."""
+
+    run: Run
+    curve: Curve
+    teacher_epochs: int | None = None
+    epochs: list[int] = Field(default_factory=list)
+    scores: list[list[float]] = Field(default_factory=list)
+    thresholds: list[float] = Field(default_factory=list)
+    migration: list[Step] = Field(default_factory=list)
+    meta: Meta | None = None
+
+    @field_validator("meta", mode="before")
+    @classmethod
+    def _of_a_meta_learner(cls, value: Any) -> Any:
+        """What other methods record in this place is passed over."""
+        if isinstance(value, dict) and not value.keys() & Meta.model_fields.keys():
+            return None
+        return value
+
+
+class Suite(Part):
+    """A suite file: what was compared, what to show, and where the metrics lie."""
+
+    suite: str
+    digest: str
+    title: str = ""
+    description: str = ""
+    settings: dict[str, Any] = Field(default_factory=dict)
+    metrics_shown: list[str] = Field(min_length=1)
+    primary: str
+    tables: list[str] = Field(default_factory=list)
+    figures: list[str] = Field(default_factory=list)
+    metrics: list[Path] = Field(min_length=1)
+    analyses: list[Path] = Field(default_factory=list)
+    provenance: dict[str, Any] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """A suite with everything that it lists, read and checked."""
+
+    suite: Suite
+    metrics: list[Metrics]
+    analyses: list[Analysis]
+
+
+PartType = TypeVar("PartType", bound=Part)
+
+
+def read(path: Path, kind: type[PartType]) -> PartType:
+    """The content of a JSON file, checked; a ReportError names the file and its first fault."""
+    try:
+        return kind.model_validate(read_json(path))
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ReportError(f"{path}: cannot be read ({reason}). Run its step again.") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the whole file"
+        raise ReportError(
+            f"{path}: not a valid {kind.__name__.lower()} file, at {where}: {first['msg']}."
+        ) from error
+    except ValueError as error:
+        raise ReportError(f"{path}: not a JSON file ({error}). Run its step again.") from error
+
+
+def read_suite(path: Path) -> Inputs:
+    """A suite file and everything that it lists; listed paths are relative to the working folder.
+
+    Raises:
+        ReportError: a file is missing or malformed, a run comes twice, the seeds of one cell were
+            evaluated under different protocols, or the primary metric is not among those shown.
+    """
+    suite = read(path, Suite)
+    if suite.primary not in suite.metrics_shown:
+        raise ReportError(f"{path}: primary metric {suite.primary!r} is not in metrics_shown.")
+    metrics = [read(file, Metrics) for file in suite.metrics]
+    analyses = [read(file, Analysis) for file in suite.analyses]
+    refuse_repeats(suite, metrics)
+    for file, analysis in zip(suite.analyses, analyses, strict=True):
+        check_lengths(file, analysis)
+    return Inputs(suite, metrics, analyses)
+
+
+def refuse_repeats(suite: Suite, metrics: list[Metrics]) -> None:
+    """Raise if a run comes twice, or if the seeds of one cell differ in their protocol."""
+    runs: dict[tuple[object, ...], Path] = {}
+    cells: dict[tuple[str, ...], tuple[Protocol, Path]] = {}
+    for file, result in zip(suite.metrics, metrics, strict=True):
+        run = (*result.run.cell, result.run.seed)
+        if run in runs:
+            raise ReportError(f"{file} and {runs[run]} hold the same run: {result.run.title}.")
+        runs[run] = file
+        protocol, first = cells.setdefault(result.run.cell, (result.protocol, file))
+        if protocol != result.protocol:
+            raise ReportError(
+                f"{file} and {first} are seeds of one run but differ in their protocol: "
+                f"{result.protocol.text}, against {protocol.text}."
+            )
+
+
+def check_lengths(file: Path, analysis: Analysis) -> None:
+    """Raise if series that belong together differ in length."""
+    curve, meta = analysis.curve, analysis.meta
+    negatives = {len(row) for row in analysis.scores}
+    negatives |= {len(marks) for step in analysis.migration for marks in (step.mover, step.migrant)}
+    wrong = {
+        "curve.epoch and curve.loss": len(curve.epoch) != len(curve.loss),
+        "curve.valid_epoch and curve.valid_auc": len(curve.valid_epoch) != len(curve.valid_auc),
+        "curve.test_epoch and curve.test_auc": len(curve.test_epoch) != len(curve.test_auc),
+        "scores, migration.mover and migration.migrant": len(negatives) > 1,
+        "epochs, scores and thresholds": not (
+            len(analysis.epochs) == len(analysis.scores) == len(analysis.thresholds)
+        ),
+        "meta.loss, meta.weight and meta.label": meta is not None
+        and not (len(meta.loss) == len(meta.weight) == len(meta.label)),
+    }
+    for what, is_wrong in wrong.items():
+        if is_wrong:
+            raise ReportError(f"{file}: {what} differ in length.")
+    for step in analysis.migration:
+        if {step.start, step.end} - set(analysis.epochs):
+            raise ReportError(f"{file}: migration {step.start} to {step.end} is not in epochs.")

@@ -1,0 +1,160 @@
+"""Published figures as data: what papers print for the cells that a suite can run.
+
+The CSV files beside this module hold the figures as printed. `cells` brings them to one form: one
+row a figure, in fractions, under this package's names for predictors, samplers and methods, with
+the protocol under which the paper says that it was measured.
+"""
+
+from functools import cache
+from importlib.resources import files
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from neglink.reporting.inputs import NONE
+from neglink.reporting.sheets import records
+
+COLUMNS = ["paper", "table", "dataset", "predictor", "sampler", "method", "metric", "value", "std"]
+"""The columns that identify a figure and give it; `cells` adds split and source."""
+
+SOURCES = {
+    "MeBNS": "Not All Negatives Are Worth Attending to (MeBNS), WSDM 2024, arXiv 2312.04815",
+    "PULL": "PULL, arXiv 2405.11911",
+    "DMNS": "DMNS, arXiv 2403.17259",
+    "NML-GCL": "NML-GCL, arXiv 2505.10307",
+    "FGAT": "FGAT, arXiv 2411.07482",
+    "state of the art": "public result tables of current link predictors",
+}
+"""Where the figures of each paper come from."""
+
+FILES = {
+    "MeBNS": "mebns.csv",
+    "PULL": "pull.csv",
+    "DMNS": "dmns.csv",
+    "NML-GCL": "nml_gcl.csv",
+    "FGAT": "fgat.csv",
+    "state of the art": "state_of_the_art.csv",
+}
+
+PERCENT = {"PULL", "NML-GCL", "FGAT", "state of the art"}
+"""Papers that print percentages; their figures are divided by 100."""
+
+METRICS = {"auroc": "auc", "auprc": "ap", "map": "mrr"}
+"""Papers' names of metrics, where ours differ. DMNS has one positive a row: its MAP is the MRR."""
+
+UNTRAINED = {"cn", "aa", "ra"}
+"""Heuristics among the published models: they have neither sampler nor method."""
+
+NAMES = {
+    ("PULL", "gcn+ce"): ("gcn", "uniform", "plain"),
+    ("PULL", "gat+ce"): ("gat", "uniform", "plain"),
+    ("PULL", "sage+ce"): ("sage", "uniform", "plain"),
+    ("PULL", "bagging-pu"): ("gcn", "uniform", "bagging-pu"),
+    ("PULL", "pull"): ("gcn", "uniform", "pull"),
+    ("PULL", "pull-ws"): ("gcn", "uniform", "pull-ws"),
+    ("DMNS", "gvae"): ("vgae", "uniform", "plain"),
+    ("DMNS", "arvga"): ("argva", "uniform", "plain"),
+    ("DMNS", "gat base"): ("gat", "uniform", "plain"),
+    ("DMNS", "sage base"): ("sage", "uniform", "plain"),
+    ("DMNS", "dmns"): ("gcn", "dmns", "plain"),
+    ("NML-GCL", "nml-gcl"): ("gcn", NONE, "nml"),
+    ("FGAT", "fgat"): ("fgat", "fns", "plain"),
+}
+"""Papers' names of whole systems as (predictor, sampler, method) here."""
+
+OFFICIAL = "official"
+UNSTATED = "not stated"
+
+
+class Size(NamedTuple):
+    """Nodes and undirected links of a dataset, as a paper counts them."""
+
+    nodes: int
+    links: int
+
+
+SIZES = {
+    ("MeBNS", "cora"): Size(2708, 5278),
+    ("MeBNS", "citeseer"): Size(3327, 4552),
+    ("MeBNS", "pubmed"): Size(19717, 44324),
+    ("MeBNS", "photo"): Size(7650, 119081),
+    ("MeBNS", "facebook"): Size(4039, 88234),
+    ("MeBNS", "ogbl-ddi"): Size(4267, 1334889),
+}
+"""MeBNS, Table 1; its first four rows count every link twice, which is undone here."""
+
+
+def cells(paper: str | None = None) -> pd.DataFrame:
+    """Published figures, one a row, in fractions; of one paper, or of all.
+
+    Columns: paper, table, dataset, predictor, sampler, method, metric, value, std (NaN where none
+    is printed), split ("70/10/20", "official" or "not stated") and source.
+
+    >>> cora = cells("MeBNS").query("dataset == 'cora' and sampler == 'uniform'")
+    >>> cora.query("predictor == 'gcn' and metric == 'hits@20'").value.tolist()
+    [0.345, 0.5815]
+    """
+    names = list(FILES) if paper is None else [paper]
+    return pd.concat([_paper(name) for name in names], ignore_index=True)
+
+
+@cache
+def _paper(paper: str) -> pd.DataFrame:
+    raw = pd.read_csv(str(files("neglink.reporting") / "published" / FILES[paper]))
+    scale = 100.0 if paper in PERCENT else 1.0
+    rows = [_row(paper, record, scale) for record in records(raw)]
+    return pd.DataFrame(rows, columns=[*COLUMNS, "split", "source"])
+
+
+def _row(paper: str, record: dict[str, Any], scale: float) -> dict[str, Any]:
+    """One printed figure under this package's names."""
+    predictor, sampler, method = _names(paper, record)
+    metric = str(record["metric"])
+    return {
+        "paper": paper,
+        "table": _table(record),
+        "dataset": record["dataset"],
+        "predictor": predictor,
+        "sampler": sampler,
+        "method": method,
+        "metric": METRICS.get(metric, metric),
+        "value": _rescaled(record["value"], scale),
+        "std": _rescaled(record["std"], scale),
+        "split": _split(paper, record),
+        "source": SOURCES[paper],
+    }
+
+
+def _rescaled(value: Any, scale: float) -> float:
+    # 66.79 / 100 is 0.6679000000000001 in floating point: rounding keeps the figure as printed
+    return round(float(value) / scale, 8)
+
+
+def _names(paper: str, record: dict[str, Any]) -> tuple[str, str, str]:
+    if "predictor" in record:
+        return str(record["predictor"]), str(record["sampler"]), str(record["method"])
+    name = str(record.get("method", record.get("model")))
+    if (paper, name) in NAMES:
+        return NAMES[paper, name]
+    if name in UNTRAINED:
+        return name, NONE, NONE
+    predictor, _, method = name.partition("+")
+    return predictor, "uniform", method or "plain"
+
+
+def _table(record: dict[str, Any]) -> str:
+    table = str(record.get("table", record.get("protocol")))
+    ratio = record.get("missing_ratio")
+    return table if ratio is None else f"{table}, missing ratio {ratio}"
+
+
+def _split(paper: str, record: dict[str, Any]) -> str:
+    """The split of a figure; 70/10/20 reads training / validation / test links in percent."""
+    protocol = str(record.get("protocol", ""))
+    if paper == "state of the art" and not protocol.startswith(("70/10/20", "ogbl-ddi")):
+        return UNSTATED
+    if record["dataset"] == "ogbl-ddi":
+        return OFFICIAL
+    if paper == "PULL":
+        return "80/10/10" if record["missing_ratio"] == 0.1 else "70/10/20"
+    return {"DMNS": "90/5/5", "NML-GCL": UNSTATED}.get(paper, "70/10/20")

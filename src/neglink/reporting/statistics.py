@@ -1,0 +1,137 @@
+"""Means, intervals and paired tests of the runs of a suite, as tables and figures need them."""
+
+import math
+import re
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from neglink.evaluation.comparison import holm, paired
+from neglink.evaluation.intervals import interval
+from neglink.reporting.inputs import NONE, Metrics, Protocol
+
+LEVEL = 0.95
+"""Level of every interval; a difference is shown where the adjusted p-value is below 1 - LEVEL."""
+
+Cell = tuple[str, str, str, str]
+"""(dataset, predictor, sampler, method): what the seeds of a run share."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Some values of one quantity: how many, their mean, and where the mean may lie."""
+
+    n: int
+    mean: float | None
+    std: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One method minus another, over the seeds that both have."""
+
+    n: int
+    mean: float | None
+    low: float | None
+    high: float | None
+    p: float | None
+    p_permutation: float | None
+
+
+def summary(values: Iterable[float | None]) -> Summary:
+    """Mean, sample standard deviation and interval; None where there are too few values.
+
+    >>> summary([0.5, None]).mean, summary([0.5]).low
+    (0.5, None)
+    """
+    kept = [value for value in values if value is not None]
+    if not kept:
+        return Summary(0, None, None, None, None)
+    mean, found = math.fsum(kept) / len(kept), interval(kept, level=LEVEL)
+    if found is None:
+        return Summary(len(kept), mean, None, None, None)
+    return Summary(len(kept), mean, statistics.stdev(kept), found.low, found.high)
+
+
+def difference(ours: dict[int, float], other: dict[int, float]) -> Difference:
+    """Mean of ours minus other by seed, its interval and p-values; seeds of only one are left out.
+
+    `p` is of the paired t-test; where every difference is the same and not 0, which that test
+    cannot judge, it is of the permutation test. Below two shared seeds there is neither interval
+    nor p-value.
+    """
+    if not ours.keys() & other.keys():
+        return Difference(0, None, None, None, None, None)
+    found = paired(ours, other, level=LEVEL)
+    bounds = found["interval"] or {"low": None, "high": None}
+    p = found["p_permutation"] if found["p_t"] is None else found["p_t"]
+    mean = found["mean_difference"]
+    return Difference(found["n"], mean, bounds["low"], bounds["high"], p, found["p_permutation"])
+
+
+def adjusted(pvalues: Sequence[float | None]) -> list[float | None]:
+    """Holm's adjustment over the p-values that are there; the others stay None."""
+    there = [index for index, p in enumerate(pvalues) if p is not None]
+    result: list[float | None] = [None] * len(pvalues)
+    for index, p in zip(there, holm([p for p in pvalues if p is not None]), strict=True):
+        result[index] = float(p)
+    return result
+
+
+def removed(method: str) -> float | None:
+    """Percentage of negatives that a method removes; None where it is another kind of method.
+
+    >>> removed("plain-drop-65"), removed("plain"), removed("mebns")
+    (65.0, 0.0, None)
+    """
+    found = re.fullmatch(r"plain-drop-(\d+(?:\.\d+)?)", method)
+    if found:
+        return float(found[1])
+    return 0.0 if method == "plain" else None
+
+
+class Results:
+    """The metrics of a suite by cell, in the order in which the suite lists them."""
+
+    def __init__(self, metrics: list[Metrics]) -> None:
+        self.metrics = metrics
+        places: list[dict[str, int]] = [{}, {}, {}, {}]
+        groups: dict[Cell, list[Metrics]] = {}
+        for result in metrics:
+            for place, name in zip(places, result.run.cell, strict=True):
+                place.setdefault(name, len(place))
+            groups.setdefault(result.run.cell, []).append(result)
+
+        def order(cell: Cell) -> list[int]:
+            dataset, *rest = (place[name] for place, name in zip(places, cell, strict=True))
+            return [dataset, int(cell[2] == NONE), *rest]
+
+        self.cells = {cell: groups[cell] for cell in sorted(groups, key=order)}
+
+    def datasets(self) -> list[str]:
+        """Datasets, each once, in order."""
+        return list(dict.fromkeys(cell[0] for cell in self.cells))
+
+    def by_seed(self, cell: Cell, metric: str) -> dict[int, float]:
+        """Test values of one metric by seed; seeds without a value are left out."""
+        found = {result.run.seed: result.test.get(metric) for result in self.cells.get(cell, [])}
+        return {seed: value for seed, value in sorted(found.items()) if value is not None}
+
+    def summary(self, cell: Cell, metric: str) -> Summary:
+        """Summary of one test metric over the seeds of a cell."""
+        return summary(self.by_seed(cell, metric).values())
+
+    def protocol(self, cell: Cell) -> Protocol:
+        """The protocol that all seeds of a cell share."""
+        return self.cells[cell][0].protocol
+
+    def ceiling(self, dataset: str, metric: str) -> float | None:
+        """Mean over the runs of the best value that a planted graph allows; None elsewhere."""
+        ceilings = [
+            result.planted.ceiling.get(metric)
+            for result in self.metrics
+            if result.run.dataset == dataset and result.planted is not None
+        ]
+        return summary(ceilings).mean

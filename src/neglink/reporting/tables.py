@@ -1,0 +1,353 @@
+"""The tables of a suite: results, method against method, and what a planted graph tells.
+
+The table beside published figures is in `against.py`.
+"""
+
+from collections.abc import Callable, Iterator
+
+import pandas as pd
+
+from neglink.errors import ReportError
+from neglink.reporting.against import published_table
+from neglink.reporting.inputs import NONE, Inputs, Metrics
+from neglink.reporting.sheets import (
+    Item,
+    Sheet,
+    Table,
+    amount,
+    decimals,
+    metric_title,
+    number,
+    p_text,
+    records,
+    span,
+    tidy,
+)
+from neglink.reporting.statistics import (
+    LEVEL,
+    Cell,
+    Difference,
+    Results,
+    Summary,
+    adjusted,
+    difference,
+    removed,
+    summary,
+)
+
+RUN = ["dataset", "predictor", "sampler", "method"]
+SUMMARY = ["n", "mean", "std", "low", "high"]
+INTERVALS = (
+    f"Mean ± sample standard deviation over the seeds; in brackets the {100 * LEVEL:g} % interval "
+    "of the mean. One seed has neither."
+)
+FRACTIONS = "Metrics are fractions in [0, 1]; higher is better."
+BASELINE = "plain"
+"""The method that the others are compared with."""
+
+
+def make_tables(inputs: Inputs, results: Results) -> list[Table]:
+    """The tables that the suite asks for; `planted` only where a planted graph was run.
+
+    Raises:
+        ReportError: the suite asks for a table that does not exist.
+    """
+    for name in inputs.suite.tables:
+        if name not in TABLES:
+            raise ReportError(f"tables: {name!r} is not one of {', '.join(TABLES)}.")
+    made = [TABLES[name](inputs, results) for name in dict.fromkeys(inputs.suite.tables)]
+    return [table for table in made if table is not None]
+
+
+def run_items(cell: Cell) -> list[Item]:
+    """Dataset, predictor, sampler and method as the first columns of a sheet."""
+    return [Item(name) for name in cell]
+
+
+def numbers(values: Summary) -> dict[str, float | None]:
+    """A summary as columns of a frame."""
+    return {name: getattr(values, name) for name in SUMMARY}
+
+
+# --- results ----------------------------------------------------------------------------------
+
+
+def results_table(inputs: Inputs, results: Results) -> Table:
+    """Mean, spread and interval of each shown metric for every cell, and what the cell cost."""
+    shown = inputs.suite.metrics_shown
+    heads = [*RUN, "seeds", *map(metric_title, shown), "training (s)", "peak memory (MB)"]
+    best = {(name, m): best_mean(results, name, m) for name in results.datasets() for m in shown}
+    rows = [_results_row(results, cell, shown, best) for cell in results.cells]
+    return Table(
+        "results",
+        "Results on the test links",
+        results_frame(results, shown),
+        [Sheet("Results", heads, rows, frozenset(range(4, len(heads))))],
+        [
+            FRACTIONS,
+            INTERVALS,
+            "Bold: the highest mean of its dataset; others may not differ from it.",
+            "A heuristic is not trained: it has no sampler, no method and no cost.",
+            "Cost is the mean over the seeds of one training and of its peak memory.",
+        ],
+    )
+
+
+def results_frame(results: Results, shown: list[str]) -> pd.DataFrame:
+    """The results in tidy form: one row for each cell and metric or cost, with its unit."""
+    rows: list[dict[str, object]] = []
+    for cell in results.cells:
+        run = dict(zip(RUN, cell, strict=True))
+        for metric in shown:
+            values = numbers(results.summary(cell, metric))
+            rows.append({**run, "metric": metric, "unit": "fraction", **values})
+        for quantity, unit in COSTS.items():
+            cost = numbers(_cost(results.cells[cell], quantity))
+            rows.append({**run, "metric": quantity, "unit": unit, **cost})
+    return tidy(rows, columns=[*RUN, "metric", "unit", *SUMMARY])
+
+
+COSTS = {"train_seconds": "s", "peak_memory_mb": "MB"}
+
+
+def _cost(group: list[Metrics], quantity: str) -> Summary:
+    """What the trainings of a cell took; nothing for a heuristic."""
+    return summary(
+        getattr(result.cost, quantity) for result in group if result.run.method is not None
+    )
+
+
+def best_mean(results: Results, dataset: str, metric: str) -> float | None:
+    """The highest mean of a metric on a dataset; None where no run has it."""
+    means = [results.summary(cell, metric).mean for cell in results.cells if cell[0] == dataset]
+    return max((mean for mean in means if mean is not None), default=None)
+
+
+def _results_row(
+    results: Results, cell: Cell, shown: list[str], best: dict[tuple[str, str], float | None]
+) -> list[Item]:
+    group = results.cells[cell]
+    scores = []
+    for metric in shown:
+        values = results.summary(cell, metric)
+        is_best = values.mean is not None and values.mean == best[cell[0], metric]
+        scores.append(summary_item(values, len(group), best=is_best))
+    costs = [_cost(group, quantity).mean for quantity in COSTS]
+    items = [Item(amount(cost), order=cost) for cost in costs]
+    return [*run_items(cell), Item(str(len(group)), order=len(group)), *scores, *items]
+
+
+def summary_item(values: Summary, seeds: int, *, best: bool = False) -> Item:
+    """Mean ± standard deviation with the interval; n is said where seeds are missing."""
+    text = decimals(values.mean)
+    if values.std is not None:
+        text += f" ± {decimals(values.std)}"
+    small = span(values.low, values.high)
+    if 0 < values.n < seeds:
+        small = f"{small} n={values.n}".strip()
+    return Item(text, small, values.mean, best)
+
+
+# --- paired -----------------------------------------------------------------------------------
+
+
+def pairs(results: Results) -> Iterator[tuple[Cell, Cell]]:
+    """Cells that differ in their method alone, to compare.
+
+    Every method is compared with `plain`, and each with its own variants (`mebns` with
+    `mebns-random`). Runs that only remove easy negatives are left out where other methods are
+    compared: they belong to a figure of their own, and would dilute the adjustment.
+    """
+    methods = {cell[3] for cell in results.cells}
+    is_main = any(removed(method) is None for method in methods - {NONE})
+    for cell in results.cells:
+        where, method = cell[:3], cell[3]
+        if method == BASELINE or (is_main and removed(method)):
+            continue
+        for other in results.cells:
+            is_pair = other[3] == BASELINE or other[3].startswith(f"{method}-")
+            if other[:3] == where and is_pair:
+                yield cell, other
+
+
+def paired_frame(results: Results, shown: list[str]) -> pd.DataFrame:
+    """Every comparison and metric: difference, interval, p-value and Holm's adjusted p-value."""
+    rows = []
+    for metric in shown:
+        found = [
+            (ours, other, difference(results.by_seed(ours, metric), results.by_seed(other, metric)))
+            for ours, other in pairs(results)
+        ]
+        for (ours, other, values), p in zip(found, adjusted([f[2].p for f in found]), strict=True):
+            rows.append(_paired_row(ours, other, metric, values, p))
+    columns = [*RUN, "against", "metric", "n", "difference", "low", "high", "p", "p_permutation"]
+    return tidy(rows, columns=[*columns, "p_holm", "verdict"])
+
+
+def _paired_row(
+    ours: Cell, other: Cell, metric: str, values: Difference, p: float | None
+) -> dict[str, object]:
+    return {
+        **dict(zip(RUN, ours, strict=True)),
+        "against": other[3],
+        "metric": metric,
+        "n": values.n,
+        "difference": values.mean,
+        "low": values.low,
+        "high": values.high,
+        "p": values.p,
+        "p_permutation": values.p_permutation,
+        "p_holm": p,
+        "verdict": paired_verdict(values.mean, p),
+    }
+
+
+def paired_verdict(mean: float | None, p: float | None) -> str:
+    """What a comparison shows, from the mean difference and the adjusted p-value.
+
+    >>> paired_verdict(0.1, 0.01), paired_verdict(-0.1, 0.01), paired_verdict(0.1, 0.2)
+    ('better', 'worse', 'no difference shown')
+    """
+    if mean is None or p is None:
+        return "not tested"
+    if p >= 1 - LEVEL or mean == 0:
+        return "no difference shown"
+    return "better" if mean > 0 else "worse"
+
+
+def paired_table(inputs: Inputs, results: Results) -> Table:
+    """Method against method by seed, with p-values adjusted over the whole table per metric."""
+    frame = paired_frame(results, inputs.suite.metrics_shown)
+    heads = [*RUN, "against", "metric", "seeds", "difference", "p", "Holm p", "verdict"]
+    rows = [_paired_items(record) for record in records(frame)]
+    return Table(
+        "paired",
+        "Method against method, paired by seed",
+        frame,
+        [Sheet("Method against method", heads, rows, frozenset(range(6, 10)))],
+        [
+            f"Difference: mean over shared seeds of method minus against, a fraction, with its "
+            f"{100 * LEVEL:g} % interval. The interval is of one comparison alone.",
+            "p: of the paired t-test. The CSV has the permutation test beside it, which cannot "
+            "fall below 0.05 with fewer than 6 seeds.",
+            "Holm p: adjusted over all comparisons of this table that share the metric; better or "
+            f"worse where it is below {1 - LEVEL:.2g}. Not tested: fewer than 2 shared seeds.",
+            "Methods plain-drop-<percent> are left out where other methods are compared.",
+        ],
+    )
+
+
+def _paired_items(row: dict[str, object]) -> list[Item]:
+    mean, low, high = (number(row[name]) for name in ("difference", "low", "high"))
+    p, holm = number(row["p"]), number(row["p_holm"])
+    verdict = str(row["verdict"])
+    return [
+        *(Item(str(row[name])) for name in [*RUN, "against"]),
+        Item(metric_title(str(row["metric"]))),
+        Item(str(row["n"]), order=number(row["n"])),
+        Item(decimals(mean, sign=True), span(low, high, sign=True), mean),
+        Item(p_text(p), order=p),
+        Item(p_text(holm), order=holm),
+        Item(verdict, best=verdict == "better"),
+    ]
+
+
+# --- planted ----------------------------------------------------------------------------------
+
+
+def planted_table(inputs: Inputs, results: Results) -> Table | None:
+    """Distance to the ceiling, false negatives drawn and calibration; None without such a run."""
+    cells = {cell: group for cell, group in results.cells.items() if any(r.planted for r in group)}
+    if not cells:
+        return None
+    frame = planted_frame(results, cells, inputs.suite.metrics_shown)
+    return Table(
+        "planted",
+        "On planted graphs, where the truth is known",
+        frame,
+        [_planted_sheet(frame, cells, inputs.suite.metrics_shown)],
+        [
+            "Ceiling: what ranking by the true link probability gives on the same test links. "
+            "Distance: ceiling minus mean, a fraction; 0 is the best that can be reached.",
+            "False negatives: share of the negatives drawn in training that are hidden links.",
+            "ECE and Brier: error of the predicted probabilities, lower is better. Spearman: rank "
+            "correlation of scores with the true link probability.",
+        ],
+    )
+
+
+def planted_frame(
+    results: Results, cells: dict[Cell, list[Metrics]], shown: list[str]
+) -> pd.DataFrame:
+    """The planted table in tidy form: one row for each cell and quantity."""
+    rows: list[dict[str, object]] = []
+    for cell, group in cells.items():
+        run = dict(zip(RUN, cell, strict=True))
+        for quantity, values in planted_values(results, cell, group, shown).items():
+            rows.append({**run, "quantity": quantity, **numbers(values)})
+    return tidy(rows, columns=[*RUN, "quantity", *SUMMARY])
+
+
+def planted_values(
+    results: Results, cell: Cell, group: list[Metrics], shown: list[str]
+) -> dict[str, Summary]:
+    """Summaries of everything that a planted graph tells about one cell."""
+    values = {}
+    for metric in shown:
+        ceilings = [r.planted.ceiling.get(metric) if r.planted else None for r in group]
+        gaps = [
+            ceiling - value
+            for ceiling, result in zip(ceilings, group, strict=True)
+            if ceiling is not None and (value := result.test.get(metric)) is not None
+        ]
+        values[f"ceiling {metric}"] = summary(ceilings)
+        values[f"distance {metric}"] = summary(gaps)
+    checks, marks = [r.sampler_check for r in group], [r.calibration for r in group]
+    values["false negatives"] = summary(check.share for check in checks if check)
+    values["ece"] = summary(mark.ece for mark in marks if mark)
+    values["brier"] = summary(mark.brier for mark in marks if mark)
+    values["spearman"] = summary(r.planted.spearman for r in group if r.planted)
+    return values
+
+
+def _planted_sheet(
+    frame: pd.DataFrame, cells: dict[Cell, list[Metrics]], shown: list[str]
+) -> Sheet:
+    quantities = [
+        *(f"{kind} {metric}" for metric in shown for kind in ("ceiling", "distance")),
+        *("false negatives", "ece", "brier", "spearman"),
+    ]
+    used = [name for name in quantities if frame.loc[frame["quantity"] == name, "n"].sum() > 0]
+    places = {(*(row[name] for name in RUN), row["quantity"]): row for row in records(frame)}
+    rows = []
+    for cell, group in cells.items():
+        items = [_planted_item(places[*cell, name], len(group)) for name in used]
+        rows.append([*run_items(cell), Item(str(len(group)), order=len(group)), *items])
+    heads = [*RUN, "seeds", *map(_planted_head, used)]
+    return Sheet("Planted", heads, rows, frozenset(range(4, len(heads))))
+
+
+def _planted_item(row: dict[str, object], seeds: int) -> Item:
+    values = {name: number(row[name]) for name in SUMMARY}
+    n = int(values["n"] or 0)
+    found = Summary(n, values["mean"], values["std"], values["low"], values["high"])
+    if str(row["quantity"]).startswith("ceiling"):
+        return Item(decimals(found.mean), order=found.mean)
+    item = summary_item(found, seeds)
+    is_distance = str(row["quantity"]).startswith("distance")
+    return item if is_distance else Item(item.text, order=item.order)
+
+
+def _planted_head(quantity: str) -> str:
+    kind, _, metric = quantity.partition(" ")
+    if kind in ("ceiling", "distance"):
+        return f"{metric_title(metric)} {kind}"
+    return {"ece": "ECE", "brier": "Brier", "spearman": "Spearman"}.get(quantity, quantity)
+
+
+TABLES: dict[str, Callable[[Inputs, Results], Table | None]] = {
+    "results": results_table,
+    "published": published_table,
+    "paired": paired_table,
+    "planted": planted_table,
+}

@@ -1,0 +1,54 @@
+"""The structure enhanced training data generator of MeBNS."""
+
+from typing import Annotated, Any
+
+import torch
+from pydantic import Field
+from torch import Generator, Tensor
+
+from neglink.registry import component
+from neglink.samplers.base import Context, Sampler
+from neglink.samplers.k_hop import KHop
+
+
+@component
+class STD:
+    """Each negative from the K-hop sampler with probability δ, else from the base sampler.
+
+    Source: Wang et al. (WSDM 2024), eq. 5.
+    """
+
+    base: Any = "uniform"
+    """The base sampler S_B: a name, or a mapping with `kind` and its settings."""
+    delta: Annotated[float, Field(ge=0, le=1)] = 0.05
+    """Probability δ that a negative comes from the neighbourhood."""
+    hops: Annotated[int, Field(ge=2, le=10)] = 3
+    """Radius K of the neighbourhood."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_base", resolve(self.base))
+
+    def sample(self, context: Context, positives: Tensor, generator: Generator) -> Tensor:
+        """Negatives [2, k] for positives [2, k]; see `samplers.base.Sampler`."""
+        k = positives.shape[1]
+        uniform = torch.rand(k, generator=generator, device=positives.device)
+        structural = uniform < self.delta
+        negatives = torch.empty_like(positives)
+        for chosen, sampler in ((structural, KHop(hops=self.hops)), (~structural, self._base)):
+            if bool(chosen.any()):
+                part = sampler.sample(context, positives[:, chosen], generator)
+                negatives[:, chosen] = part
+        return negatives
+
+
+def resolve(base: Any) -> Sampler:
+    """A sampler from a name, a mapping with `kind`, or a sampler itself."""
+    from neglink.samplers import SAMPLERS  # the registry names this module
+
+    if isinstance(base, str):
+        return SAMPLERS.make(base)
+    if isinstance(base, dict):
+        settings = dict(base)
+        kind = settings.pop("kind", "")
+        return SAMPLERS.make(kind, where=f"sampler {kind}", **settings)
+    return base  # type: ignore[no-any-return]

@@ -1,0 +1,17 @@
+"""Metrics to tables, figures and page, with the marker that says from which digest."""
+
+from pathlib import Path
+
+from neglink.files import write_text
+from neglink.reporting.report import make_report
+
+
+def run_report(suite_file: Path, tables: Path, figures: Path, page: Path, marker: Path) -> None:
+    """Make the suite's report. The marker goes first and comes last: while it is there, the
+    tables beside it are whole and of its digest.
+    """
+    tables.mkdir(parents=True, exist_ok=True)
+    for old in tables.glob("made-from-*"):
+        old.unlink()
+    make_report(suite_file, tables, figures, page)
+    write_text(marker, f"Tables, figures and page of {suite_file.stem}.\n")

@@ -1,0 +1,246 @@
+"""Your own files: what is accepted, what is said of the rest."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.sparse
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from neglink.datasets import build_graph, fetch_files, identity
+from neglink.datasets.custom import Custom
+from neglink.errors import DataError, ParamsError
+from neglink.graph import Graph, load_graph, save_graph
+
+TRIANGLE = [[0, 0, 1], [1, 2, 2]]
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def build(links: Path, **settings: Any) -> Graph:
+    return Custom(links=links, **settings).build()[0]
+
+
+def refused(links: Path, **settings: Any) -> str:
+    """The error's text, which must be one readable line."""
+    with pytest.raises((DataError, ParamsError)) as error:
+        build_graph({"kind": "custom", "links": links, **settings}, Path("nowhere"))
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.csv", "0,1\n2,0\n1,2\n"),
+        ("a.csv", "from,to\n0,1\n2,0\n1,2\n"),
+        ("a.csv", '"from","to"\r\n0, 1\r\n2, 0\r\n1, 2\r\n'),
+        ("a.csv", "0,1,0.5\n2,0,0.1\n1,2,9\n"),
+        ("a.tsv", "0\t1\n2\t0\n1\t2\n"),
+        ("a.txt", "# a comment\n0 1\n\n2  0\n1\t2\n"),
+        ("a.edges", "% a comment\n0 1\n2 0\n1 2"),
+        ("a.mtx", "%%MatrixMarket matrix coordinate pattern symmetric\n3 3 3\n2 1\n3 1\n3 2\n"),
+    ],
+)
+def test_every_text_format_gives_the_same_triangle(tmp_path: Path, name: str, text: str) -> None:
+    graph = build(write(tmp_path / name, text))
+    assert graph.n == 3
+    assert graph.links.tolist() == TRIANGLE
+
+
+def test_npz_of_pairs_in_either_shape_or_of_a_matrix(tmp_path: Path) -> None:
+    pairs = np.array([[0, 1], [2, 0], [1, 2]])
+    np.savez(tmp_path / "rows.npz", pairs)
+    np.savez(tmp_path / "columns.npz", links=pairs.T, other=np.zeros(3))
+    matrix = scipy.sparse.coo_array((np.ones(3), pairs.T), shape=(4, 4))
+    scipy.sparse.save_npz(tmp_path / "matrix.npz", matrix)
+    for name, n in (("rows", 3), ("columns", 3), ("matrix", 4)):
+        graph = build(tmp_path / f"{name}.npz")
+        assert (graph.n, graph.links.tolist()) == (n, TRIANGLE)
+
+
+def test_columns_by_name_and_ids_from_1(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", "weight,to,from\n5,2,1\n5,3,1\n6,3,2\n")
+    assert build(path, columns=("from", "to"), first_id=1).links.tolist() == TRIANGLE
+
+
+def test_names_are_kept_in_sorted_order_and_in_the_file(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", "zoë,adam\nadam,NA\n")
+    graph = build(path, ids="any", header=False)
+    assert graph.links.tolist() == [[0, 1], [1, 2]]
+    save_graph(tmp_path / "g.npz", graph)
+    names = load_graph(tmp_path / "g.npz").names
+    assert names is not None
+    assert names.tolist() == ["NA", "adam", "zoë"]
+
+
+def test_features_of_named_nodes_follow_the_names(tmp_path: Path) -> None:
+    links = write(tmp_path / "a.csv", "from,to\nb,a\n")
+    features = write(tmp_path / "f.csv", "name,x,y\nc,3,3\na,1,1\nb,2,2\n")
+    graph = build(links, features=features, ids="any", header=True)
+    assert graph.n == 3
+    assert isinstance(graph.features, torch.Tensor)
+    assert graph.features[:, 0].tolist() == [1, 2, 3]
+
+
+def test_features_sparse_dense_or_table(tmp_path: Path) -> None:
+    links = write(tmp_path / "a.csv", "0,1\n")
+    values = np.array([[1, 0], [0, 2], [0, 3]], dtype=np.float64)
+    scipy.sparse.save_npz(tmp_path / "f.npz", scipy.sparse.csc_array(values))
+    np.save(tmp_path / "f.npy", values)
+    write(tmp_path / "f.csv", "1,0\n0,2\n0,3\n")
+    write(tmp_path / "f.tsv", "x\ty\n1\t0\n0\t2\n0\t3\n")
+    for name in ("f.npz", "f.npy", "f.csv", "f.tsv"):
+        graph = build(links, features=tmp_path / name)
+        assert graph.n == 3
+        assert isinstance(graph.features, torch.Tensor)
+        assert graph.features.tolist() == values.tolist()
+
+
+def test_what_was_dropped_is_counted_and_said(tmp_path: Path) -> None:
+    links = write(tmp_path / "a.csv", "0,1\n1,0\n0,1\n2,2\n1,2\n")
+    graph, report = build_graph({"kind": "custom", "links": str(links), "nodes": 5}, tmp_path)
+    assert graph.m == 2
+    assert report["cleaning"] == {
+        "rows": 5, "self_loops": 1, "duplicates": 2, "reversed": 1, "links": 2
+    }  # fmt: skip
+    assert report["notes"] == [
+        "1 of 5 rows link a node to itself: dropped",
+        "1 of 2 links are listed in both directions, the others in one (a directed list?): "
+        "directions are dropped",
+        "1 rows repeat an earlier row: dropped",
+        "2 of 5 nodes have no link",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "settings", "said"),
+    [
+        ("", {}, "is empty"),
+        ("# only comments\n", {}, "is empty"),
+        ("from,to\n", {}, "holds no links"),
+        ("1,1\n2,2\n", {}, "all 2 rows are self-loops"),
+        ("0,1\n-1,2\n", {}, "an id is -1"),
+        ("0,1\n0,1.5\n", {}, "row 2 of the data is ('0', '1.5')"),
+        ("0,1\n0,x\n", {}, "set ids: any"),
+        ("0,1\n0,\n", {}, "row 2 of the data is ('0', '')"),
+        ("a,1\nb,\n", {"ids": "any", "header": False}, "has an empty id"),
+        ("0,1\n", {"ids": "any"}, "data.header"),
+        ("0,1\n", {"ids": "any", "header": False, "nodes": 3}, "leave nodes"),
+        ("0,1\n0,1,2\n", {}, "not a table"),
+        ("0,1\n0,99999999999999999999\n", {}, "not two integer ids"),
+        ("0,1\n0,888888888888\n", {}, "set ids: any"),
+        ("0,7\n", {"nodes": 5}, "an id is 7, but nodes says 5 nodes (ids 0 to 4)"),
+        ("0,1\n", {"first_id": 1}, "an id is 0; ids start at 1"),
+        ("0;1\n", {"header": False}, "no column 1"),
+        ("a,b\n0,1\n", {"columns": ("a", "c")}, "no column 'c'; it has ['a', 'b']"),
+        ("0,1\n", {"columns": (0, -1)}, "no column -1"),
+        ("0,1\n", {"colums": (0, 1)}, "data.colums: unknown key"),
+        ("0,1\n", {"ids": "some"}, "data.ids"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(
+    tmp_path: Path, text: str, settings: dict[str, Any], said: str
+) -> None:
+    assert said in refused(write(tmp_path / "a.csv", text), **settings)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (np.ones((2, 2)), "an id is 2, but"),
+        (np.array([[1.0], [np.nan], [np.inf]]), "2 values are NaN or infinite"),
+        (np.ones(3), "shape (3,)"),
+        (np.ones((3, 0)), "shape (3, 0)"),
+        (np.array([["a"], ["b"], ["c"]]), "numbers [nodes, features] needed"),
+    ],
+)
+def test_wrong_features_are_named(tmp_path: Path, values: np.ndarray, said: str) -> None:
+    links = write(tmp_path / "a.csv", "0,1\n1,2\n")
+    np.save(tmp_path / "f.npy", values)
+    text = refused(links, features=tmp_path / "f.npy")
+    assert said in text
+    assert "f.npy" in text
+
+
+def test_features_that_do_not_go_with_the_rest_are_refused(tmp_path: Path) -> None:
+    links = write(tmp_path / "a.csv", "0,1\n")
+    table = write(tmp_path / "f.csv", "0,1\n0,1\n")
+    assert "2 rows, but nodes = 3" in refused(links, features=table, nodes=3)
+    assert "a feature is no number" in refused(links, features=write(tmp_path / "g.csv", "1\nx\n"))
+    named = {"ids": "any", "header": False}
+    assert "more than one row" in refused(links, features=table, **named)
+    assert "no row for 1 of the nodes, such as '1'" in refused(
+        links, features=write(tmp_path / "h.csv", "0,5\n"), **named
+    )
+    np.save(tmp_path / "f.npy", np.ones((2, 2)))
+    assert "has no names" in refused(links, features=tmp_path / "f.npy", **named)
+
+
+def test_files_that_are_missing_or_of_another_format_are_named(tmp_path: Path) -> None:
+    assert "no such file" in refused(tmp_path / "none.csv")
+    links = write(tmp_path / "a.csv", "0,1\n")
+    assert "no such file" in refused(links, features=tmp_path / "none.npy")
+    assert "no such file" in refused(tmp_path)
+    assert "unknown format '.xls'" in refused(write(tmp_path / "a.xls", "0,1\n"))
+    (tmp_path / "b.csv").write_bytes(b"\xff\xfe0\x00")
+    assert "UTF-8" in refused(tmp_path / "b.csv")
+    (tmp_path / "b.mtx").write_bytes(b"\xff\xfe0\x00")
+    assert "b.mtx" in refused(tmp_path / "b.mtx")
+    assert "numpy file" in refused(write(tmp_path / "b.npz", "0,1\n"))
+    np.savez(tmp_path / "c.npz", a=np.zeros(2), b=np.zeros(2))
+    assert "call the array of pairs 'links'" in refused(tmp_path / "c.npz")
+    np.savez(tmp_path / "d.npz", np.zeros((2, 2)))
+    assert "integers [2, rows]" in refused(tmp_path / "d.npz")
+    scipy.sparse.save_npz(tmp_path / "e.npz", scipy.sparse.csr_array(np.ones((2, 3))))
+    assert "square" in refused(tmp_path / "e.npz")
+
+
+def test_object_arrays_are_never_unpickled(tmp_path: Path) -> None:
+    class Bomb:
+        def __reduce__(self) -> Any:
+            return (Path.touch, (tmp_path / "harm",))
+
+    np.savez(tmp_path / "a.npz", links=np.array([Bomb()], dtype=object))
+    np.save(tmp_path / "f.npy", np.array([Bomb()], dtype=object))
+    assert "Nothing is unpickled" in refused(tmp_path / "a.npz")
+    links = write(tmp_path / "a.csv", "0,1\n")
+    assert "Nothing is unpickled" in refused(links, features=tmp_path / "f.npy")
+    assert not (tmp_path / "harm").exists()
+
+
+def test_identity_follows_the_content_not_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    one = {"kind": "custom", "links": write(tmp_path / "a.csv", "0,1\n")}
+    same = {"kind": "custom", "links": write(tmp_path / "other/a.csv", "0,1\n")}
+    assert identity(one) == identity(same)
+    assert fetch_files(one, tmp_path)["a.csv"]["sha256"] in str(identity(one))
+    assert identity(one) != identity(one | {"header": False})
+    write(tmp_path / "a.csv", "0,2\n")
+    assert identity(one) != identity(same)
+
+
+ids = st.integers(0, 40)
+
+
+@given(rows=st.lists(st.tuples(ids, ids), min_size=1, max_size=60))
+def test_any_edge_list_becomes_clean_links(
+    rows: list[tuple[int, int]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    text = "".join(f"{u},{v}\n" for u, v in rows)
+    path = write(tmp_path_factory.mktemp("any") / "a.csv", text)
+    expected = sorted({(min(row), max(row)) for row in rows if row[0] != row[1]})
+    if not expected:
+        with pytest.raises(DataError, match="self-loops"):
+            build(path)
+        return
+    graph, cleaning = Custom(links=path).build()
+    assert [tuple(link) for link in graph.links.T.tolist()] == expected
+    assert graph.n == max(map(max, rows)) + 1
+    assert cleaning.rows == cleaning.links + cleaning.self_loops + cleaning.duplicates

@@ -1,0 +1,119 @@
+import networkx as nx
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.autograd import forward_ad
+
+import neglink.graph.graph as graph_module
+from neglink.graph import Graph, clean_links, load_graph, save_graph
+from neglink.graph import k_hop as k_hop_module
+from neglink.graph.k_hop import KHopSets
+from neglink.graph.pairs import pair_dot
+from neglink.graph.sparse import SparseMatrix
+from tests.conftest import random_graph, seeded
+
+rows = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=60)
+
+
+@given(rows)
+def test_cleaned_links_are_the_set_of_undirected_pairs(pairs):
+    array = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
+    links, counts = clean_links(array, 10)
+    expected = sorted({(min(p), max(p)) for p in pairs if p[0] != p[1]})
+    assert links.T.tolist() == [list(p) for p in expected]
+    assert counts.rows == len(pairs)
+    assert counts.self_loops == sum(a == b for a, b in pairs)
+    assert counts.rows == counts.links + counts.self_loops + counts.duplicates
+
+
+def test_an_id_out_of_range_is_refused():
+    with pytest.raises(ValueError, match=r"\[0, 3\)"):
+        clean_links(np.array([[0], [3]]), 3)
+
+
+@pytest.mark.parametrize("bits", [2**29, 0])
+def test_has_links_equals_a_set_look_up(graph, monkeypatch, bits):
+    monkeypatch.setattr(graph_module, "BITS_LIMIT", bits)
+    known = {tuple(p) for p in graph.arcs.T.tolist()}
+    everything = torch.cartesian_prod(torch.arange(graph.n), torch.arange(graph.n)).T
+    found = graph.has_links(everything)
+    assert found.tolist() == [tuple(p) in known for p in everything.T.tolist()]
+
+
+def test_adjacency_is_the_symmetric_normalisation(graph):
+    dense = torch.eye(graph.n)
+    dense[graph.arcs[0], graph.arcs[1]] = 1
+    scale = dense.sum(1).rsqrt()
+    expected = scale[:, None] * dense * scale
+    assert torch.allclose(graph.adjacency.csr.to_dense(), expected)
+
+
+def test_degrees_and_arcs_fit_together(graph):
+    for node in range(graph.n):
+        start, end = graph.row_starts[node : node + 2].tolist()
+        assert (graph.arcs[0, start:end] == node).all()
+        assert end - start == graph.degree[node]
+    ends = graph.links[:, graph.arc_links]
+    assert (ends.sum(0) == graph.arcs.sum(0)).all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float64])
+def test_sparse_product_differentiates_both_ways(graph, dtype):
+    matrix = SparseMatrix.from_scipy(graph.features.scipy(), dtype)
+    dense = torch.randn(graph.f, 3, dtype=dtype, requires_grad=True, generator=seeded())
+    assert torch.autograd.gradcheck(
+        lambda x: matrix @ x, dense, check_forward_ad=True, check_batched_grad=False
+    )
+    assert torch.autograd.gradgradcheck(lambda x: matrix @ x, dense)
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_pair_dot_and_its_derivatives_equal_the_gathered_form(ordered):
+    z = torch.randn(7, 4, dtype=torch.float64, requires_grad=True, generator=seeded())
+    pairs = torch.randint(7, (2, 25), generator=seeded(1))
+    if ordered:
+        pairs = pairs[:, pairs[0].argsort()]
+    gathered = (z[pairs[0]] * z[pairs[1]]).sum(-1)
+    scores = pair_dot(z, pairs)
+    assert torch.allclose(scores, gathered)
+    weights = torch.randn(25, dtype=torch.float64, generator=seeded(2))
+    (ours,) = torch.autograd.grad(scores @ weights, z, retain_graph=True)
+    (theirs,) = torch.autograd.grad(gathered @ weights, z)
+    assert torch.allclose(ours, theirs)
+    assert torch.autograd.gradcheck(lambda x: pair_dot(x, pairs), z)
+    assert torch.autograd.gradgradcheck(lambda x: pair_dot(x, pairs), z)
+    tangent = torch.randn(7, 4, dtype=torch.float64, generator=seeded(3))
+    with forward_ad.dual_level():
+        dual = forward_ad.make_dual(z.detach(), tangent)
+        slope = forward_ad.unpack_dual(pair_dot(dual, pairs)).tangent
+    expected = (tangent[pairs[0]] * z[pairs[1]] + z[pairs[0]] * tangent[pairs[1]]).sum(-1)
+    assert torch.allclose(slope, expected)
+
+
+@pytest.mark.parametrize("limit", [2**28, 0], ids=["bit table", "sparse products"])
+def test_k_hop_sets_equal_breadth_first_search(monkeypatch, limit):
+    monkeypatch.setattr(k_hop_module, "TABLE_LIMIT", limit)
+    graph = random_graph(n=60, m=70)
+    reference = nx.Graph(graph.links.T.tolist())
+    reference.add_nodes_from(range(graph.n))
+    sets = KHopSets(graph, 3)
+    for node in range(graph.n):
+        distance = nx.single_source_shortest_path_length(reference, node, 3)
+        expected = {v for v, d in distance.items() if d > 1}
+        centres = torch.full((40 * max(1, len(expected)),), node)
+        drawn, found = sets.draw(centres, seeded(node))
+        assert int(sets.sizes(centres[:1])) == len(expected)
+        assert bool(found.all()) == bool(expected)
+        if expected:
+            assert set(drawn.tolist()) <= expected
+
+
+def test_a_graph_survives_its_file(tmp_path, graph):
+    labelled = Graph(graph.n, graph.links, graph.features, torch.arange(graph.n))
+    save_graph(tmp_path / "g.npz", labelled)
+    read = load_graph(tmp_path / "g.npz")
+    assert torch.equal(read.links, graph.links)
+    assert torch.equal(read.labels, labelled.labels)
+    assert torch.equal(read.features.csr.to_dense(), graph.features.csr.to_dense())

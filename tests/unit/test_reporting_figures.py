@@ -1,0 +1,128 @@
+"""Figures: drawn, not empty, the same bytes for the same data, and refused without data."""
+
+import re
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from neglink.errors import ReportError
+from neglink.reporting.figures import FIGURES, Drawing, make_figures
+from neglink.reporting.figures.meta_weights import spearman
+from neglink.reporting.figures.migration import migrant_shares
+from neglink.reporting.figures.style import slug
+from neglink.reporting.inputs import Analysis, read_suite
+from neglink.reporting.statistics import Results
+from tests.unit.reporting_data import analysis, grid, metrics, suite
+
+
+def drawn(folder: Path, runs: list[dict[str, Any]], *args: Any, **given: Any) -> list[Drawing]:
+    inputs = read_suite(suite(folder, runs, *args, **given))
+    return make_figures(inputs, Results(inputs.metrics))
+
+
+@pytest.fixture(scope="module")
+def drawings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Drawing]:
+    analyses = [analysis(method, seed) for method in ("plain", "mebns") for seed in (0, 1)]
+    made = drawn(tmp_path_factory.mktemp("figures"), grid(), analyses, figures=list(FIGURES))
+    return {drawing.stem: drawing for drawing in made}
+
+
+def test_every_kind_of_figure_is_drawn(drawings: dict[str, Drawing]) -> None:
+    assert set(drawings) == {
+        "comparison",
+        "learning_curves-cora-gcn-dns",
+        "migration-cora-gcn-dns",
+        "migration-shares",
+        "meta_weights-cora-gcn-dns",
+        "easy_negatives",
+    }
+
+
+def test_figures_are_whole_small_and_load_nothing(drawings: dict[str, Drawing]) -> None:
+    for drawing in drawings.values():
+        width, height = struct.unpack(">II", drawing.png[16:24])
+        assert drawing.png.startswith(b"\x89PNG")
+        assert min(width, height) > 400
+        svg = drawing.svg.decode()
+        assert svg.rstrip().endswith("</svg>")
+        assert not re.search(r'(?:href|src)="https?:|url\(["\']?https?:', svg)
+        assert "<script" not in svg
+        assert max(len(drawing.svg), len(drawing.png)) < 500_000
+        assert len(drawing.caption) > 60
+
+
+def test_figures_have_no_date_and_the_same_bytes_each_time(tmp_path: Path) -> None:
+    given = {"figures": ["comparison", "migration", "learning_curves"]}
+    first, second = (
+        drawn(tmp_path / name, grid()[:40], [analysis()], **given) for name in ("a", "b")
+    )
+    assert first == second
+    assert b"dc:date" not in first[0].svg
+    assert b"tEXt" not in first[0].png
+
+
+def test_hostile_names_stay_out_of_file_names_and_markup(tmp_path: Path) -> None:
+    name = "../<b>$x$&"
+    runs = [metrics(name, seed=seed) for seed in (0, 1)]
+    hostile = analysis(run={"dataset": name, "predictor": "gcn", "sampler": "dns", "seed": 0})
+    made = drawn(tmp_path, runs, [hostile], figures=["comparison", "migration"])
+    for drawing in made:
+        assert re.fullmatch(r"[a-z0-9_-][A-Za-z0-9._-]*", drawing.stem)
+        assert b"<b>" not in drawing.svg
+    assert slug("a/b") != slug("a:b")
+
+
+@pytest.mark.parametrize(
+    ("name", "lack"),
+    [
+        ("learning_curves", "analyses of runs"),
+        ("migration", "analyses of runs"),
+        ("meta_weights", "meta learner"),
+        ("easy_negatives", "plain-drop-<percent>"),
+    ],
+)
+def test_a_figure_without_data_says_what_it_lacks(tmp_path: Path, name: str, lack: str) -> None:
+    with pytest.raises(ReportError, match=f"Figure {name} needs .*{lack}"):
+        drawn(tmp_path, [metrics()], figures=[name])
+
+
+def test_comparison_without_the_primary_metric_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ReportError, match="Figure comparison needs runs with hits@20"):
+        drawn(tmp_path, [metrics(test={"auc": 0.5})], figures=["comparison"])
+
+
+def test_an_unknown_figure_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ReportError, match="'pie' is not one of comparison"):
+        drawn(tmp_path, [metrics()], figures=["pie"])
+
+
+def test_series_of_unequal_length_are_refused(tmp_path: Path) -> None:
+    short = analysis(thresholds=[0.5])
+    with pytest.raises(ReportError, match="epochs, scores and thresholds differ in length"):
+        drawn(tmp_path, [metrics()], [short])
+
+
+def test_one_seed_one_dataset_and_one_method_can_be_drawn(tmp_path: Path) -> None:
+    single = drawn(tmp_path, [metrics()], [analysis()], figures=["comparison", "migration"])
+    assert len(single) == 3
+
+
+def test_migrants_are_counted_as_percent_of_the_negatives() -> None:
+    marks = {"mover": [True] * 4, "migrant": [True, False, False, False]}
+    content = analysis(
+        scores=[[0.1] * 4, [0.9] * 4],
+        epochs=[100, 150],
+        thresholds=[0.5, 0.5],
+        migration=[{"from": 100, "to": 150, **marks}],
+    )
+    shares = migrant_shares([Analysis.model_validate(content)])
+    assert shares["cora · gcn · dns\nepoch 100 → 150"]["plain"].mean == 25.0
+
+
+def test_rank_correlation_shares_ranks_between_ties() -> None:
+    x, y = np.array([1.0, 2.0, 2.0, 3.0]), np.array([1.0, 2.0, 3.0, 4.0])
+    assert spearman(x, y) == pytest.approx(np.corrcoef([1, 2.5, 2.5, 4], [1, 2, 3, 4])[0, 1])
+    assert spearman(x, np.ones(4)) is None

@@ -1,0 +1,64 @@
+# Raw files → graph → split with its ranked negatives.
+
+
+localrules:
+    fetch,
+
+
+rule fetch:
+    output:
+        marker="data/raw/.fetched/{step}.json",
+    log:
+        "logs/fetch/{step}.log",
+    params:
+        told=told("fetch"),
+        made_from=made_from("fetch"),
+    retries: 0
+    resources:
+        mem_mb=500,
+        runtime=30,
+    shell:
+        "neglink fetch {output.marker} --settings {params.told:q}"
+        " --made-from {params.made_from:q} 2> {log}"
+
+
+rule graph:
+    input:
+        unpack(inputs("graph")),
+    output:
+        graph="data/graphs/{step}.npz",
+        made_from="data/graphs/{step}.json",
+    log:
+        "logs/graph/{step}.log",
+    benchmark:
+        "benchmarks/rules/graph/{step}.tsv"
+    params:
+        told=told("graph"),
+        made_from=made_from("graph"),
+    resources:
+        mem_mb=megabytes("graph"),
+        runtime=20,
+    shell:
+        "neglink graph {output} --settings {params.told:q}"
+        " --made-from {params.made_from:q} 2> {log}"
+
+
+rule split:
+    input:
+        unpack(inputs("split")),
+    output:
+        split="data/splits/{step}.npz",
+        made_from="data/splits/{step}.json",
+    log:
+        "logs/split/{step}.log",
+    benchmark:
+        "benchmarks/rules/split/{step}.tsv"
+    params:
+        told=told("split"),
+        made_from=made_from("split"),
+    resources:
+        mem_mb=megabytes("split"),
+        runtime=60,
+    shell:
+        "neglink split {input.graph} {output} --settings {params.told:q}"
+        " --made-from {params.made_from:q} 2> {log}"

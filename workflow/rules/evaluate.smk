@@ -1,0 +1,48 @@
+# Checkpoint → metrics of one run; and the migration analysis of a followed run.
+
+
+rule evaluate:
+    input:
+        unpack(inputs("evaluate")),
+    output:
+        metrics="results/metrics/{step}.json",
+    log:
+        "logs/evaluate/{step}.log",
+    benchmark:
+        "benchmarks/rules/evaluate/{step}.tsv"
+    params:
+        told=told("evaluate"),
+        made_from=made_from("evaluate"),
+        checkpoint=lambda wildcards, input: (
+            f"--checkpoint {input.checkpoint}" if "checkpoint" in input.keys() else ""
+        ),
+    threads: 1
+    resources:
+        mem_mb=megabytes("evaluate"),
+        runtime=30,
+    shell:
+        "neglink evaluate {input.graph} {input.split} {output.metrics} {params.checkpoint}"
+        " --threads {threads} --settings {params.told:q}"
+        " --made-from {params.made_from:q} 2> {log}"
+
+
+rule migration:
+    input:
+        unpack(inputs("migration")),
+    output:
+        analysis="results/analyses/{step}.json",
+    log:
+        "logs/migration/{step}.log",
+    benchmark:
+        "benchmarks/rules/migration/{step}.tsv"
+    params:
+        told=told("migration"),
+        made_from=made_from("migration"),
+    threads: 1
+    resources:
+        mem_mb=megabytes("migration"),
+        runtime=30,
+    shell:
+        "neglink migration {input.graph} {input.split} {input.checkpoint} {output.analysis}"
+        " --threads {threads} --settings {params.told:q}"
+        " --made-from {params.made_from:q} 2> {log}"

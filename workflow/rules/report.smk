@@ -1,0 +1,62 @@
+# All metrics of a suite → tables, figures and page. Their names are friendly, so a marker named
+# by the suite's digest says what they were made from.
+from neglink.files import write_json
+from neglink.steps.provenance import provenance
+
+
+localrules:
+    suite,
+    report,
+    all,
+    data,
+    splits,
+    trainings,
+    evaluations,
+
+
+rule suite:
+    input:
+        [ancient(step.path) for step in plan.evaluations + plan.analyses],
+    output:
+        suite=plan.report.path,
+    log:
+        f"logs/suite/{plan.report.name}.log",
+    run:
+        write_json(Path(output.suite), {**plan.suite_file(), "provenance": provenance()})
+
+
+rule report:
+    input:
+        suite=ancient(plan.report.path),
+    output:
+        marker=plan.marker,
+    log:
+        f"logs/report/{plan.report.name}.log",
+    params:
+        tables=f"results/tables/{plan.suite_name}",
+        figures=f"results/figures/{plan.suite_name}",
+        page=f"results/report/{plan.suite_name}.html",
+    shell:
+        "neglink report {input.suite} {params.tables} {params.figures} {params.page}"
+        " {output.marker} 2> {log}"
+
+
+# The phases, for DVC's stages and for `snakemake PHASE`.
+rule data:
+    input:
+        [ancient(step.path) for step in plan.all("graph")],
+
+
+rule splits:
+    input:
+        [ancient(step.path) for step in plan.all("split")],
+
+
+rule trainings:
+    input:
+        [ancient(step.path) for step in plan.trainings],
+
+
+rule evaluations:
+    input:
+        [ancient(step.path) for step in plan.evaluations + plan.analyses],
