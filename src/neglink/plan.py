@@ -17,6 +17,7 @@ from neglink.methods import METHODS
 from neglink.params import Grid, Params, Resolver, SuiteParams, with_kind
 from neglink.predictors import PREDICTORS
 from neglink.samplers import SAMPLERS
+from neglink.samplers.std import STD, resolve
 from neglink.splits import PROTOCOLS, SPLITS
 
 PATHS: dict[str, dict[str, str]] = {
@@ -216,7 +217,13 @@ class Plan:
     def _evaluation(self, dataset: str, names: tuple[str, str, str] | str, seed: int) -> Step:
         """Evaluation of a trained run (predictor, sampler, method), or of a heuristic."""
         inputs = {"graph": self.graph(dataset), "split": self.split(dataset, seed)}
-        run = {"dataset": dataset, "predictor": names, "sampler": None, "method": None, "seed": seed}
+        run = {
+            "dataset": dataset,
+            "predictor": names,
+            "sampler": None,
+            "method": None,
+            "seed": seed,
+        }
         if isinstance(names, str):
             part = self.resolver.predictor(names, dataset)
             label = f"{dataset}-{names}-s{seed}"
@@ -326,9 +333,8 @@ def _modules(*parts: Any) -> tuple[str, ...]:
     found = []
     for part in parts:
         found.append(type(part).__module__)
-        inner = getattr(part, "_base", None)
-        if inner is not None:
-            found.extend(_modules(inner))
+        if isinstance(part, STD):
+            found.extend(_modules(resolve(part.base)))
     return tuple(found)
 
 

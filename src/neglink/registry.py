@@ -8,7 +8,7 @@ read off the class.
 
 import difflib
 import importlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import fields
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -25,13 +25,13 @@ T = TypeVar("T")
 
 @dataclass_transform(frozen_default=True)
 def component(cls: type[T]) -> type[T]:
-    """Class decorator: a frozen dataclass whose fields are validated settings; unknown keys fail."""
+    """Class decorator: a frozen dataclass of validated settings; unknown keys are refused."""
     config = ConfigDict(extra="forbid", use_attribute_docstrings=True, arbitrary_types_allowed=True)
     return pydantic_dataclass(frozen=True, config=config)(cls)  # type: ignore[return-value]
 
 
 @cache
-def adapter(kind: type[Any]) -> TypeAdapter[Any]:
+def adapter(kind: Callable[..., Any]) -> TypeAdapter[Any]:
     """The pydantic adapter of a settings class."""
     return TypeAdapter(kind)
 
@@ -120,7 +120,7 @@ class Registry(Generic[T]):
         """The component called `name` with these settings.
 
         Raises:
-            ParamsError: no such name, or a setting that is unknown, of a wrong type or out of range.
+            ParamsError: no such name; a setting unknown, of a wrong type or out of range.
         """
         kind = self.get(name, where)
         try:
@@ -131,7 +131,8 @@ class Registry(Generic[T]):
 
 def settings_of(part: Any) -> dict[str, Any]:
     """All settings of a component as JSON values, defaults included."""
-    return {f.name: adapter(type(part)).dump_python(part, mode="json")[f.name] for f in fields(part)}
+    values = adapter(type(part)).dump_python(part, mode="json")
+    return {field.name: values[field.name] for field in fields(part)}
 
 
 @cache

@@ -10,8 +10,8 @@ from neglink.graph.sparse import SparseMatrix
 from neglink.methods import METHODS
 from neglink.methods.base import MetaData, Run, fit
 from neglink.methods.loop import losses_of
-from neglink.methods.mebns.metadata import gaussian_rate, score_variance, sure_pairs
 from neglink.methods.mebns.meta_learner import MetaLearner
+from neglink.methods.mebns.metadata import gaussian_rate, score_variance, sure_pairs
 from neglink.methods.mebns.student import meta_gradient, top_share
 from neglink.predictors import PREDICTORS
 from tests.conftest import random_graph, seeded

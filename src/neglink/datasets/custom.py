@@ -9,10 +9,9 @@ import zipfile
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
-import pandas as pd
 import scipy.sparse
 from numpy.typing import NDArray
 from pydantic import Field
@@ -23,6 +22,9 @@ from neglink.errors import DataError, ParamsError
 from neglink.files import sha256
 from neglink.graph import Cleaning, Graph
 from neglink.registry import component, settings_of
+
+if TYPE_CHECKING:  # pandas takes long to import, and most users of this module read no table
+    import pandas as pd
 
 SEPARATORS = {".csv": ",", ".tsv": "\t", ".txt": r"\s+", ".edges": r"\s+"}
 """What stands between the columns, by suffix."""
@@ -171,12 +173,14 @@ def _separator(path: Path) -> str:
     return SEPARATORS[path.suffix]
 
 
-def _frame(path: Path, header: bool | None, is_data: Callable[[list[str]], bool]) -> pd.DataFrame:
+def _frame(path: Path, header: bool | None, is_data: Callable[[list[str]], bool]) -> "pd.DataFrame":
     """A table of texts. `is_data` tells a row of data from a header where that is not said.
 
     Raises:
         DataError: no text, no row, or rows of more cells than the first.
     """
+    import pandas as pd
+
     separator, lines = _separator(path), _lines(path)
     if not lines:
         raise DataError(f"{path}: is empty")
@@ -242,6 +246,8 @@ def _integers(path: Path, ends: NDArray[np.str_]) -> NDArray[np.int64]:
     Raises:
         DataError: gives the first row with something else.
     """
+    import pandas as pd
+
     fits = np.stack([pd.Series(row, dtype="str").str.fullmatch(INTEGER) for row in ends])
     bad = np.flatnonzero(~fits.astype(bool).all(axis=0))
     if bad.size:
@@ -335,7 +341,7 @@ def _named_features(path: Path, header: bool) -> tuple[Any, NDArray[np.str_]]:
     return values[first], names[first]
 
 
-def _numbers(path: Path, frame: pd.DataFrame) -> NDArray[np.float32]:
+def _numbers(path: Path, frame: "pd.DataFrame") -> NDArray[np.float32]:
     try:
         return frame.to_numpy(dtype=np.str_).astype(np.float32)
     except ValueError as error:

@@ -13,7 +13,6 @@ import torch
 from numpy.random import Generator
 from numpy.typing import NDArray
 from pydantic import Field
-from scipy.optimize import brentq
 
 from neglink.errors import DataError
 from neglink.graph import Graph, clean_links
@@ -117,6 +116,8 @@ class Planted:
                 f"planted graph: mean_degree={self.mean_degree:g} is more than half of the "
                 f"{self.nodes - 1} other nodes. Lower it, or raise nodes"
             )
+        from scipy.optimize import brentq  # slow to import, and only needed here
+
         w = _affinity(truth, _some_pairs(self.nodes, rng))
 
         def excess(log_scale: float) -> float:

@@ -41,7 +41,9 @@ class KHopSets:
     def _build(self, width: int) -> None:
         table = _ball_table(self.graph, self.hops, width)
         self._table = torch.from_numpy(table).to(self.graph.device)
-        counts = np.bitwise_count(table).reshape(self.graph.n, -1, WORD_BYTES).sum(2, dtype=np.int64)
+        counts = (
+            np.bitwise_count(table).reshape(self.graph.n, -1, WORD_BYTES).sum(2, dtype=np.int64)
+        )
         self._running = torch.from_numpy(counts.cumsum(1)).to(self.graph.device)  # [n, words]
 
     def sizes(self, centres: Tensor) -> Tensor:
@@ -92,7 +94,7 @@ class KHopSets:
     def _blocks(self, centres: Tensor) -> Iterator[Any]:
         """CSR rows of S for successive blocks of centres."""
         adjacency = self.graph.scipy
-        for part in centres.cpu().split(CENTRES_AT_ONCE):
+        for part in torch.split(centres.cpu(), CENTRES_AT_ONCE):
             nodes = part.numpy()
             own = scipy.sparse.csr_array(
                 (np.ones(nodes.size, np.float32), (np.arange(nodes.size), nodes)),

@@ -49,7 +49,9 @@ def _sampled(crow: Tensor, col: Tensor, a: Tensor, b: Tensor) -> Tensor:
         return (a[_rows(crow)] * b[col.long()]).sum(-1)
     zeros = torch.zeros(col.numel(), dtype=a.dtype, device=a.device)
     pattern = csr_tensor(crow, col, zeros, (a.shape[0], b.shape[0]))
-    return torch.sparse.sampled_addmm(pattern, a, b.t(), beta=0.0).values()
+    sampled: Tensor = torch.sparse.sampled_addmm(pattern, a, b.t(), beta=0.0)
+    values: Tensor = sampled.values()
+    return values
 
 
 def _rows(crow: Tensor) -> Tensor:
@@ -82,7 +84,7 @@ class _PairDot(torch.autograd.Function):
     """s_i = a_{u_i} · b_{v_i} for sorted u, bilinear in (a, b)."""
 
     @staticmethod
-    def forward(a: Tensor, b: Tensor, crow: Tensor, col: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(a: Tensor, b: Tensor, crow: Tensor, col: Tensor) -> Tensor:
         return _sampled(crow, col, a, b)
 
     @staticmethod
@@ -91,9 +93,7 @@ class _PairDot(torch.autograd.Function):
         ctx.save_for_forward(*inputs)
 
     @staticmethod
-    def backward(  # type: ignore[override]
-        ctx: Any, gradient: Tensor
-    ) -> tuple[Tensor, Tensor, None, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None, None]:
         a, b, crow, col = ctx.saved_tensors
         n = a.shape[0]
         if torch.is_grad_enabled():  # double backward: rare, so by plain, differentiable means
@@ -107,8 +107,6 @@ class _PairDot(torch.autograd.Function):
         return forward @ b, backward @ a, None, None
 
     @staticmethod
-    def jvp(  # type: ignore[override]
-        ctx: Any, tangent_a: Tensor, tangent_b: Tensor, _crow: None, _col: None
-    ) -> Tensor:
+    def jvp(ctx: Any, tangent_a: Tensor, tangent_b: Tensor, _crow: None, _col: None) -> Tensor:
         a, b, crow, col = ctx.saved_tensors
         return _sampled(crow, col, tangent_a, b) + _sampled(crow, col, a, tangent_b)

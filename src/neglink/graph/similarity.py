@@ -188,9 +188,7 @@ def _weighted_common(graph: Graph, pairs: Tensor, weight: Tensor) -> Tensor:
     return scores
 
 
-def _shared_weight(
-    graph: Graph, few: Tensor, many: Tensor, size: Tensor, weight: Tensor
-) -> Tensor:
+def _shared_weight(graph: Graph, few: Tensor, many: Tensor, size: Tensor, weight: Tensor) -> Tensor:
     """`_weighted_common` of one block; `size` [k] is the degree of `few`."""
     first = graph.row_starts[few] - (torch.cumsum(size, 0) - size)
     place = torch.arange(int(size.sum()), device=size.device)

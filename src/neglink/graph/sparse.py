@@ -100,7 +100,7 @@ class _Product(torch.autograd.Function):
     """S @ dense, linear in `dense`."""
 
     @staticmethod
-    def forward(dense: Tensor, matrix: SparseMatrix) -> Tensor:  # type: ignore[override]
+    def forward(dense: Tensor, matrix: SparseMatrix) -> Tensor:
         return matrix.csr @ dense
 
     @staticmethod
@@ -108,11 +108,11 @@ class _Product(torch.autograd.Function):
         ctx.matrix = inputs[1]
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         matrix = ctx.matrix
         return SparseMatrix(matrix.transposed, matrix.csr) @ gradient, None
 
     @staticmethod
-    def jvp(ctx: Any, tangent: Tensor, _: None) -> Tensor:  # type: ignore[override]
+    def jvp(ctx: Any, tangent: Tensor, _: None) -> Tensor:
         product: Tensor = ctx.matrix.csr @ tangent
         return product

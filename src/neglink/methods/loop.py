@@ -33,7 +33,7 @@ class Training:
     """Step size of Adam."""
     validate_every: Annotated[int, Field(ge=1)] = 5
     """Epochs between two looks at the validation links."""
-    select: Literal["hits@20", "hits@50", "hits@100", "mrr", "auc", "ap", "last"] = "auc"
+    select: Literal["hits@20", "hits@50", "hits@100", "mrr", "auc", "ap", "last"] = "hits@20"
     """Validation metric that chooses the epoch whose weights are kept; `last` keeps the last."""
     snapshots: tuple[Annotated[int, Field(ge=1)], ...] = ()
     """Epochs whose weights are stored beside the result, for migration analyses."""
@@ -109,7 +109,9 @@ def validate(run: Run, model: LinkModel, select: str) -> tuple[float, float]:
     links = scores[: run.valid_positives.shape[1]]
     others = scores[run.valid_positives.shape[1] :].reshape(tuple(negatives.shape[1:]))
     auc = metrics.auc(links, others)
-    return auc, auc if select in {"auc", "last"} else metrics.METRICS[select].function(links, others)
+    return auc, auc if select in {"auc", "last"} else metrics.METRICS[select].function(
+        links, others
+    )
 
 
 def training_links(graph: Graph, generator: Generator) -> Tensor:

@@ -67,9 +67,7 @@ class PlainUpdate:
         graph, model = self.run.graph, self.model
         z = model.encode(graph)
         context = context_of(model, graph, z, epoch)
-        positives, negatives = draw_training_pairs(
-            graph, self.run.sampler, context, self.generator
-        )
+        positives, negatives = draw_training_pairs(graph, self.run.sampler, context, self.generator)
         links = model.decode(z, positives)
         others = self._hardest(model.decode(z, negatives), epoch)
         loss = losses_of(torch.cat([links, others]), links.numel()).mean()

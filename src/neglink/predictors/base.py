@@ -53,8 +53,8 @@ class Heuristic(Protocol):
 class NodeCentric:
     """Settings that every predictor with node inputs shares."""
 
-    normalise: bool = True
-    """Divide each node's features by the sum of their absolute values, as PyG's link_pred example."""
+    normalise: bool = False
+    """Divide each node's features by the sum of their absolute values, as PyG's example does."""
     embedding: Annotated[int, Field(ge=1)] = 128
     """Width of the learned input of each node where the graph has no features."""
 
@@ -128,6 +128,9 @@ def propagated_features(graph: Graph, normalise: bool) -> Tensor:
 
 
 def glorot(rows: int, columns: int, generator: Generator) -> Tensor:
-    """Uniform in ±√(6 / (rows + columns)), shape [rows, columns] (Glorot & Bengio, 2010, eq. 16)."""
-    bound = (6 / (rows + columns)) ** 0.5
+    """Uniform in ±√(6 / (rows + columns)), shape [rows, columns].
+
+    Source: Glorot & Bengio (2010), eq. 16.
+    """
+    bound: float = (6 / (rows + columns)) ** 0.5
     return (torch.rand(rows, columns, generator=generator) * 2 - 1) * bound

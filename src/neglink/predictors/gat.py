@@ -82,7 +82,8 @@ def attend(graph: Graph, x: Tensor, source: Tensor, target: Tensor, slope: float
     logits = sent + (x * target).sum(-1).index_select(0, to)
     logits = nn.functional.leaky_relu(logits, slope)
     # the softmax is the same for any shift; the largest logit keeps exp in range
-    constant = forward_ad.unpack_dual(logits).primal.detach()
+    unpacked = forward_ad.unpack_dual(logits)  # type: ignore[no-untyped-call]
+    constant: Tensor = unpacked.primal.detach()
     shift = torch.full_like(constant[: graph.n], -torch.inf)
     shift = shift.scatter_reduce(0, to[:, None].expand_as(constant), constant, "amax")
     weights = (logits - shift[to]).exp()

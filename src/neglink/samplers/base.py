@@ -36,7 +36,9 @@ class Context:
             ValueError: there is none, and `asker` cannot work without.
         """
         if self.score is None:
-            raise ValueError(f"{asker} ranks candidates by the current predictor: set context.score")
+            raise ValueError(
+                f"{asker} ranks candidates by the current predictor: set context.score"
+            )
         return self.score
 
 

@@ -32,4 +32,6 @@ class DNS:
         repeated = positives.repeat_interleave(self.candidates, dim=1)
         pool = Uniform().sample(context, repeated, generator)  # [2, k · candidates]
         best = score(pool).view(-1, self.candidates).argmax(1)  # [k]
-        return pool.view(2, -1, self.candidates)[:, torch.arange(best.numel(), device=best.device), best]
+        return pool.view(2, -1, self.candidates)[
+            :, torch.arange(best.numel(), device=best.device), best
+        ]

@@ -26,7 +26,7 @@ class STD:
     """Radius K of the neighbourhood."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_base", resolve(self.base))
+        resolve(self.base)  # a wrong base is refused now, not in the first epoch
 
     def sample(self, context: Context, positives: Tensor, generator: Generator) -> Tensor:
         """Negatives [2, k] for positives [2, k]; see `samplers.base.Sampler`."""
@@ -34,7 +34,10 @@ class STD:
         uniform = torch.rand(k, generator=generator, device=positives.device)
         structural = uniform < self.delta
         negatives = torch.empty_like(positives)
-        for chosen, sampler in ((structural, KHop(hops=self.hops)), (~structural, self._base)):
+        for chosen, sampler in (
+            (structural, KHop(hops=self.hops)),
+            (~structural, resolve(self.base)),
+        ):
             if bool(chosen.any()):
                 part = sampler.sample(context, positives[:, chosen], generator)
                 negatives[:, chosen] = part

@@ -7,7 +7,8 @@ from torch import Tensor
 
 from neglink.errors import SplitError
 from neglink.graph import Graph
-from neglink.splits.base import RANKED_SIDES, Keys, Side, keys_of, once
+from neglink.graph.graph import once
+from neglink.splits.base import RANKED_SIDES, Keys, Side, keys_of
 from neglink.splits.split import LinkSplit
 
 

@@ -10,8 +10,9 @@ from pydantic import Field, model_validator
 
 from neglink.errors import SplitError
 from neglink.graph import Graph
+from neglink.graph.graph import once
 from neglink.registry import component
-from neglink.splits.base import Sides, keys_of, once, pairs_of
+from neglink.splits.base import Sides, keys_of, pairs_of
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 

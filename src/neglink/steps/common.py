@@ -77,7 +77,9 @@ def load_checkpoint(path: Path) -> Checkpoint:
     try:
         tensors = load_file(path)
     except SafetensorError as error:
-        raise TrainingError(f"{path}: damaged checkpoint ({error}); delete it and run again") from None
+        raise TrainingError(
+            f"{path}: damaged checkpoint ({error}); delete it and run again"
+        ) from None
     weights: dict[str, Tensor] = {}
     extras: dict[str, Tensor] = {}
     snapshots: dict[int, dict[str, Tensor]] = {}

@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.special import expit
-from scipy.stats import spearmanr
 from torch import Tensor
 
 from neglink.datasets.planted import is_planted, link_probability
@@ -56,6 +55,7 @@ def run_evaluation(
         model = load_model(predictor, train, checkpoint)
         scores = {side: model_scores(model, train, r) for side, r in sides.ranked.items()}
     result = evaluate(*scores["valid"], *scores["test"])
+    result["counts"] |= {"nodes": whole.n, "links": whole.m}
     result |= {
         "run": settings["run"],
         "protocol": _protocol(split),
@@ -115,7 +115,12 @@ def _sampler_check(
     method = METHODS.make(recipe.pop("kind"), **recipe)
     ranked = sides.ranked["valid"]
     run = Run(
-        train, ranked.positives, ranked.negatives, None, sampler, settings["run"]["seed"]  # type: ignore[arg-type]
+        train,
+        ranked.positives,
+        ranked.negatives,
+        None,
+        sampler,
+        settings["run"]["seed"],  # type: ignore[arg-type]
     )
     generator = run.generator("sampler check")
     with torch.no_grad():
@@ -130,6 +135,8 @@ def _planted(whole: Graph, sides: LinkSplit, test: tuple[NDArray[Any], ...]) -> 
     """On a planted graph: the best possible metrics, and agreement with the true probabilities."""
     if not is_planted(whole):
         return None
+    from scipy.stats import spearmanr  # slow to import, and only needed here
+
     truth = {}
     for side, ranked in sides.ranked.items():
         shape = tuple(ranked.negatives.shape[1:])

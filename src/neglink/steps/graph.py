@@ -11,7 +11,9 @@ from neglink.steps.common import write_made_from
 Json = dict[str, Any]
 
 
-def run_fetch(marker: Path, settings: Json, made_from: Json, raw: Path, mirror: Path | None) -> None:
+def run_fetch(
+    marker: Path, settings: Json, made_from: Json, raw: Path, mirror: Path | None
+) -> None:
     """Bring the raw files of a data set into `raw`, verified, and write down what they are."""
     source = settings["source"]
     files = obtain(entry(source["name"]), raw, mirror, source.get("hashes"))

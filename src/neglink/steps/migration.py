@@ -18,8 +18,8 @@ from neglink.methods.base import Checkpoint
 from neglink.predictors import PREDICTORS
 from neglink.splits import LinkSplit
 from neglink.steps.common import load_checkpoint
-from neglink.steps.provenance import stamp
 from neglink.steps.evaluate import model_scores
+from neglink.steps.provenance import stamp
 
 Json = dict[str, Any]
 GAP = 0.3
@@ -57,7 +57,8 @@ def analyse(
     at = [scores[epoch] for epoch in epochs]
     probabilities = [expit(negatives.ravel()) for _, negatives in at]
     thresholds = [
-        metrics.roc_threshold(expit(links), p) for (links, _), p in zip(at, probabilities, strict=True)
+        metrics.roc_threshold(expit(links), p)
+        for (links, _), p in zip(at, probabilities, strict=True)
     ]
     moves = [
         {"from": epochs[i], "to": epochs[i + 1],

@@ -7,8 +7,10 @@ from neglink.reporting.report import make_report
 
 
 def run_report(suite_file: Path, tables: Path, figures: Path, page: Path, marker: Path) -> None:
-    """Make the suite's report. The marker goes first and comes last: while it is there, the
-    tables beside it are whole and of its digest.
+    """Make the suite's report.
+
+    The marker goes first and comes last: while it is there, the tables beside it are whole and of
+    its digest.
     """
     tables.mkdir(parents=True, exist_ok=True)
     for old in tables.glob("made-from-*"):

@@ -14,7 +14,9 @@ def run_split(graph: Path, output: Path, side: Path, settings: Json, made_from: 
     """Split, draw the ranked negatives, look for leaks, and store the whole as one npz file."""
     split_settings, protocol_settings = dict(settings["split"]), dict(settings["protocol"])
     split = SPLITS.make(split_settings.pop("kind"), where="split", **split_settings)
-    protocol = PROTOCOLS.make(protocol_settings.pop("kind"), where="evaluation", **protocol_settings)
+    protocol = PROTOCOLS.make(
+        protocol_settings.pop("kind"), where="evaluation", **protocol_settings
+    )
     whole = load_graph(graph)
     made = make_split(whole, split, protocol, settings["seed"])
     made.save(output)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from neglink.datasets.readers.base import Files, RawGraph
 from neglink.errors import DataError
+from neglink.graph.graph import once
 
 
 def read_ddi(files: Files) -> RawGraph:
@@ -67,7 +68,7 @@ def _reconstruct(kind: type, shape: tuple[int, ...], code: bytes) -> NDArray[Any
 
 
 def _undirected(pairs: NDArray[np.int64], n: int) -> NDArray[np.int64]:
-    return np.unique(pairs.min(axis=0) * n + pairs.max(axis=0))
+    return once(pairs.min(axis=0) * n + pairs.max(axis=0))
 
 
 def _table(path: Path, dtype: Any) -> NDArray[Any]:

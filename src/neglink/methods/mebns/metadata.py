@@ -30,9 +30,7 @@ def collect_metadata(settings: MeBNS, run: Run, teacher: Checkpoint) -> MetaData
     model = run.model(teacher.weights).requires_grad_(False)
     generator = run.generator("meta data")
     context = context_of(model, run.graph, model.encode(run.graph), settings.teacher_epochs)
-    positives, negatives = draw_training_pairs(
-        run.graph, run.sampler, context, generator
-    )
+    positives, negatives = draw_training_pairs(run.graph, run.sampler, context, generator)
     pairs = torch.cat([positives, negatives], 1)  # [2, k]
     labels = torch.zeros(pairs.shape[1], device=pairs.device)
     labels[: positives.shape[1]] = 1
@@ -93,7 +91,7 @@ def sure_pairs(settings: MeBNS, variance: Tensor, labels: Tensor) -> Tensor:
     else:
         count = max(1, int(settings.tau_quantile * variance.numel()))
         chosen = variance.topk(count, largest=False).indices.sort().values
-    if labels[chosen].unique().numel() < 2:
+    if chosen.numel() == 0 or bool((labels[chosen] == labels[chosen[0]]).all()):
         bound = (
             f"tau={settings.tau:g}"
             if settings.threshold == "absolute"

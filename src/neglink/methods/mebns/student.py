@@ -99,7 +99,9 @@ class StudentUpdate:
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimiser.step()
         if weights is not None:
-            labels = (torch.arange(losses.numel(), device=weights.device) < positives.shape[1]).float()
+            labels = (
+                torch.arange(losses.numel(), device=weights.device) < positives.shape[1]
+            ).float()
             self.last = {"loss": losses.detach(), "weight": weights, "label": labels}
         return loss.item()
 
@@ -107,9 +109,7 @@ class StudentUpdate:
         """O_s of eq. 6: fresh samples, of which the teacher's highest-scored share β stays."""
         graph = self.run.graph
         context = context_of(self.model, graph, z, epoch)
-        positives, negatives = draw_training_pairs(
-            graph, self.run.sampler, context, self.generator
-        )
+        positives, negatives = draw_training_pairs(graph, self.run.sampler, context, self.generator)
         if not self.settings.teacher_filter:
             return positives, negatives
         hard = self.teacher.decode(self.teacher_z, negatives)
@@ -206,12 +206,14 @@ def meta_gradient(
     direction = torch.autograd.grad(after, list(virtual.values()))
     with torch.no_grad(), forward_ad.dual_level():
         dual = {
-            name: forward_ad.make_dual(value.detach(), v)
+            name: forward_ad.make_dual(value.detach(), v)  # type: ignore[no-untyped-call]
             for (name, value), v in zip(theta.items(), direction, strict=True)
         }
-        products = forward_ad.unpack_dual(call(model, dual, sample_losses)).tangent
+        after_dual = call(model, dual, sample_losses)
+        products = forward_ad.unpack_dual(after_dual).tangent  # type: ignore[no-untyped-call]
     assert products is not None
-    return products * (-rate / losses.numel())
+    scaled: Tensor = products * (-rate / losses.numel())
+    return scaled
 
 
 def call(model: LinkModel, weights: dict[str, Tensor], function: Function) -> Tensor:
