@@ -13,11 +13,11 @@ def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def random_graph(n: int = 40, m: int = 90, f: int = 12, seed: int = 0) -> Graph:
+def random_graph(n: int = 40, m: int = 90, f: int = 60, seed: int = 0) -> Graph:
     """A random graph with sparse 0/1 features."""
     rng = np.random.default_rng(seed)
     links, _ = clean_links(rng.integers(0, n, (2, m)), n)
-    features = scipy.sparse.random_array((n, f), density=0.15, rng=rng, dtype=np.float32)
+    features = scipy.sparse.random_array((n, f), density=0.05, rng=rng, dtype=np.float32)
     features.data[:] = 1
     return Graph(n, torch.from_numpy(links), feature_matrix(features))
 

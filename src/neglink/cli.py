@@ -225,6 +225,9 @@ def _mirror(option: Path | None, told: dict[str, Any]) -> Path | None:
 def _use_threads(threads: int) -> None:
     import torch
 
+    from neglink.memory import keep_freed_memory
+
+    keep_freed_memory()
     torch.set_num_threads(threads)
 
 

@@ -8,7 +8,7 @@ read off the class.
 
 import difflib
 import importlib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import fields
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -30,10 +30,14 @@ def component(cls: type[T]) -> type[T]:
     return pydantic_dataclass(frozen=True, config=config)(cls)  # type: ignore[return-value]
 
 
-@cache
-def adapter(kind: Callable[..., Any]) -> TypeAdapter[Any]:
-    """The pydantic adapter of a settings class."""
-    return TypeAdapter(kind)
+_ADAPTERS: dict[Any, TypeAdapter[Any]] = {}
+
+
+def adapter(kind: Any) -> TypeAdapter[Any]:
+    """The pydantic adapter of a settings class, made once."""
+    if kind not in _ADAPTERS:
+        _ADAPTERS[kind] = TypeAdapter(kind)
+    return _ADAPTERS[kind]
 
 
 def explain(error: pydantic.ValidationError, where: str) -> str:

@@ -11,8 +11,9 @@ from neglink.files import read_arrays, write_arrays
 from neglink.graph.graph import Graph
 from neglink.graph.sparse import SparseMatrix
 
-SPARSE_BELOW = 0.2
-"""Features with a smaller share of nonzeros are kept sparse."""
+SPARSE_BELOW = 0.08
+"""Features with a smaller share of nonzeros are kept sparse. Measured on 2 cores: a sparse entry
+costs 7 (forward) to 18 (backward) times a dense one, and Â X of dense features is computed once."""
 
 
 def save_graph(path: Path, graph: Graph) -> None:

@@ -84,13 +84,10 @@ class _PairDot(torch.autograd.Function):
     """s_i = a_{u_i} · b_{v_i} for sorted u, bilinear in (a, b)."""
 
     @staticmethod
-    def forward(a: Tensor, b: Tensor, crow: Tensor, col: Tensor) -> Tensor:
+    def forward(ctx: Any, a: Tensor, b: Tensor, crow: Tensor, col: Tensor) -> Tensor:
+        ctx.save_for_backward(a, b, crow, col)
+        ctx.save_for_forward(a, b, crow, col)
         return _sampled(crow, col, a, b)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
-        ctx.save_for_backward(*inputs)
-        ctx.save_for_forward(*inputs)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None, None]:

@@ -12,6 +12,13 @@ from neglink.predictors.base import LinkModel, Predictor
 from neglink.samplers.base import Sampler
 
 
+def stream(seed: int, purpose: str, device: torch.device) -> Generator:
+    """A generator for one purpose: equal for equal seeds, independent between purposes."""
+    name = f"{seed}/{purpose}".encode()
+    number = int.from_bytes(hashlib.sha256(name).digest()[:7], "little")
+    return torch.Generator(device).manual_seed(number)
+
+
 @dataclass(frozen=True)
 class Run:
     """All that a training may look at: no test link is in it."""
@@ -27,10 +34,8 @@ class Run:
     seed: int
 
     def generator(self, purpose: str) -> Generator:
-        """A generator for one purpose: equal for equal seeds, independent between purposes."""
-        name = f"{self.seed}/{purpose}".encode()
-        number = int.from_bytes(hashlib.sha256(name).digest()[:7], "little")
-        return torch.Generator(self.graph.device).manual_seed(number)
+        """A generator for one purpose; see `stream`."""
+        return stream(self.seed, purpose, self.graph.device)
 
     def model(self, weights: "dict[str, Tensor] | None" = None) -> LinkModel:
         """The predictor's model: with these weights, or freshly initialised by the seed."""

@@ -14,7 +14,7 @@ from neglink.evaluation import calibration, ceiling, evaluate, false_negative_sh
 from neglink.files import read_json, write_json
 from neglink.graph import Graph, load_graph
 from neglink.methods import METHODS
-from neglink.methods.base import Run
+from neglink.methods.base import stream
 from neglink.methods.loop import context_of, training_links
 from neglink.predictors import PREDICTORS
 from neglink.predictors.base import Heuristic, LinkModel
@@ -24,7 +24,8 @@ from neglink.steps.common import Clock, load_checkpoint, pick_device
 from neglink.steps.provenance import stamp
 
 Json = dict[str, Any]
-Scores = dict[str, tuple[NDArray[Any], NDArray[Any]]]
+Scores = tuple[NDArray[Any], NDArray[Any]]
+"""Of links [p] and of their negatives, [q] or [p, c]."""
 
 
 def run_evaluation(
@@ -59,7 +60,7 @@ def run_evaluation(
     result |= {
         "run": settings["run"],
         "protocol": _protocol(split),
-        "sampler_check": _sampler_check(settings, train, whole, sides, model),
+        "sampler_check": _sampler_check(settings, train, whole, model),
         "planted": _planted(whole, sides, scores["test"]),
         "calibration": _calibration(scores["test"]) if model is not None else None,
         "cost": _cost(clock, checkpoint),
@@ -76,18 +77,18 @@ def load_model(predictor: Any, graph: Graph, checkpoint: Path) -> LinkModel:
 
 
 @torch.no_grad()
-def model_scores(model: LinkModel, graph: Graph, ranked: Ranked) -> tuple[NDArray[Any], ...]:
+def model_scores(model: LinkModel, graph: Graph, ranked: Ranked) -> Scores:
     """Logits of a side's links [p] and of their negatives [q] or [p, c]."""
     pairs = torch.cat([ranked.positives, ranked.negatives.flatten(1)], 1).to(graph.device)
     return _parts(model.score(graph, pairs), ranked)
 
 
-def _heuristic(predictor: Heuristic, graph: Graph, ranked: Ranked) -> tuple[NDArray[Any], ...]:
+def _heuristic(predictor: Heuristic, graph: Graph, ranked: Ranked) -> Scores:
     pairs = torch.cat([ranked.positives, ranked.negatives.flatten(1)], 1).to(graph.device)
     return _parts(predictor.score(graph, pairs), ranked)
 
 
-def _parts(scores: Tensor, ranked: Ranked) -> tuple[NDArray[Any], ...]:
+def _parts(scores: Tensor, ranked: Ranked) -> Scores:
     values = scores.double().cpu().numpy()
     links = ranked.positives.shape[1]
     return values[:links], values[links:].reshape(tuple(ranked.negatives.shape[1:]))
@@ -105,7 +106,7 @@ def _protocol(split: Path) -> Json:
 
 
 def _sampler_check(
-    settings: Json, train: Graph, whole: Graph, sides: LinkSplit, model: LinkModel | None
+    settings: Json, train: Graph, whole: Graph, model: LinkModel | None
 ) -> Json | None:
     """How many of one epoch's negatives, drawn for the final model, are hidden links."""
     if model is None:
@@ -113,16 +114,7 @@ def _sampler_check(
     sampler_settings, recipe = dict(settings["sampler"]), dict(settings["method"])
     sampler = SAMPLERS.make(sampler_settings.pop("kind"), **sampler_settings)
     method = METHODS.make(recipe.pop("kind"), **recipe)
-    ranked = sides.ranked["valid"]
-    run = Run(
-        train,
-        ranked.positives,
-        ranked.negatives,
-        None,
-        sampler,
-        settings["run"]["seed"],  # type: ignore[arg-type]
-    )
-    generator = run.generator("sampler check")
+    generator = stream(settings["run"]["seed"], "sampler check", train.device)
     with torch.no_grad():
         context = context_of(model, train, model.encode(train), epoch=0)
         positives = training_links(train, generator)
@@ -131,7 +123,7 @@ def _sampler_check(
     return {"drawn": found["drawn"], "false_negatives": found["false"], "share": found["share"]}
 
 
-def _planted(whole: Graph, sides: LinkSplit, test: tuple[NDArray[Any], ...]) -> Json | None:
+def _planted(whole: Graph, sides: LinkSplit, test: Scores) -> Json | None:
     """On a planted graph: the best possible metrics, and agreement with the true probabilities."""
     if not is_planted(whole):
         return None
@@ -150,7 +142,7 @@ def _planted(whole: Graph, sides: LinkSplit, test: tuple[NDArray[Any], ...]) -> 
     }
 
 
-def _calibration(test: tuple[NDArray[Any], ...]) -> Json:
+def _calibration(test: Scores) -> Json:
     made = calibration(*(expit(logits) for logits in test))
     return {"brier": made["brier"], "ece": made["error"], "bins": made["bins"]}
 

@@ -18,7 +18,7 @@ from neglink.methods.base import Checkpoint
 from neglink.predictors import PREDICTORS
 from neglink.splits import LinkSplit
 from neglink.steps.common import load_checkpoint
-from neglink.steps.evaluate import model_scores
+from neglink.steps.evaluate import Scores, model_scores
 from neglink.steps.provenance import stamp
 
 Json = dict[str, Any]
@@ -35,7 +35,7 @@ def run_migration(
     stored = load_checkpoint(checkpoint)
     parts = dict(settings["predictor"])
     model = PREDICTORS.make(parts.pop("kind"), **parts).build(train, torch.Generator())  # type: ignore[union-attr]
-    scores: dict[int, tuple[NDArray[Any], ...]] = {}
+    scores: dict[int, Scores] = {}
     for epoch, weights in stored.snapshots.items():
         model.load_state_dict(weights)
         scores[epoch] = model_scores(model, train, sides.ranked["test"])
@@ -44,9 +44,7 @@ def run_migration(
     write_json(output, {"run": settings["run"], "kind": "migration", **analysis, "made_from": made})
 
 
-def analyse(
-    stored: Checkpoint, scores: dict[int, tuple[NDArray[Any], ...]], epochs: list[int]
-) -> Json:
+def analyse(stored: Checkpoint, scores: dict[int, Scores], epochs: list[int]) -> Json:
     """Curves, scores at the asked-for epochs, and migrants between each two of them.
 
     Args:

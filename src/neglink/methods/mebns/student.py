@@ -70,7 +70,8 @@ class StudentUpdate:
         teacher: Checkpoint,
         metadata: MetaData | None,
     ) -> None:
-        self.settings, self.run, self.model, self.metadata = settings, run, model, metadata
+        self.settings, self.run, self.model = settings, run, model
+        self.metadata = metadata if metadata is None else by_centre(metadata)
         self.optimiser = adam(model, settings.student_learning_rate)
         self.generator = run.generator("student pairs")
         self.teacher = run.model(teacher.weights).requires_grad_(False)
@@ -164,10 +165,20 @@ def _decode_in_parts(model: LinkModel, graph: Graph, pairs: Tensor, links: int) 
     return torch.cat([model.decode(z, pairs[:, :links]), model.decode(z, pairs[:, links:])])
 
 
+def by_centre(metadata: MetaData) -> MetaData:
+    """The same meta data with ascending centres, which `pair_dot` need not sort."""
+    order = metadata.pairs[0].argsort(stable=True)
+    return MetaData(metadata.pairs[:, order], metadata.labels[order], metadata.summary)
+
+
 def top_share(scores: Tensor, share: float) -> Tensor:
     """Indices of the ⌊share · k⌋ highest of k scores (at least one), ascending."""
     count = max(1, int(share * scores.numel()))
-    return scores.topk(count, sorted=False).indices.sort().values
+    # a selection and two scans: several times faster than topk and a sort of its indices
+    least = scores.kthvalue(scores.numel() - count + 1).values
+    above, tied = scores > least, (scores == least).nonzero().squeeze(-1)
+    above[tied[: count - int(above.sum())]] = True
+    return above.nonzero().squeeze(-1)
 
 
 def meta_gradient(
