@@ -1,14 +1,13 @@
 """`make benchmark`: every comparison, one after the other, written to results.json and RESULTS.md.
 
-Each pair of programs takes turns (A B A B …) on two threads, so that a machine whose speed drifts
-slows both; the figure is the median of the ratios. Memory is the peak of a process that does
-nothing else. Data come from data/raw, NEGLINK_MIRROR or the network; a graph that cannot be had
-is named and left out.
+Each program runs in a process of its own, as its users run it, with two threads; the processes of
+a comparison take turns (A B A B …), so that a machine whose speed drifts slows both, and the
+figure is the median of the ratios. Memory is the peak of that process. Data come from data/raw,
+NEGLINK_MIRROR or the network; a graph that cannot be had is named and left out.
 """
 
 import argparse
-import json
-import os
+import resource
 import subprocess
 import sys
 from collections.abc import Callable
@@ -24,16 +23,26 @@ from neglink.datasets import build_graph, mirror_folder
 from neglink.errors import DataError
 from neglink.files import write_json, write_text
 from neglink.graph import Graph
+from neglink.memory import keep_freed_memory
 from neglink.splits import SPLITS
 from neglink.splits.base import stream
 from neglink.steps.provenance import provenance
 
 HERE = Path(__file__).parent
-GRAPHS = {"cora": 40, "pubmed": 15, "photo": 15, "ogbl-ddi": 3}
+GRAPHS = {"cora": 60, "pubmed": 20, "photo": 20, "ogbl-ddi": 5}
 """Data set → number of counted turns."""
 THREADS = 2
 
 Epoch = Callable[[int], float]
+
+PROGRAMS: dict[str, Callable[[Graph], Epoch]] = {
+    "pyg": peers.pyg_epoch,
+    "plain": ours.plain_epoch,
+    "student": ours.student_epoch,
+    "student/2": ours.lazy_student_epoch,
+}
+COMPARISONS = [("pyg", "plain", 1), ("student", "plain", 1), ("student/2", "plain", 2)]
+"""First program, second program, epochs a turn."""
 
 
 def train_graph(name: str) -> Graph:
@@ -44,17 +53,66 @@ def train_graph(name: str) -> Graph:
     return graph.with_links(sides.train)
 
 
-def take_turns(first: Epoch, second: Epoch, turns: int) -> dict[str, float]:
-    """Median seconds of both, and the median, least and greatest ratio first / second."""
-    times: list[tuple[float, float]] = []
+def serve(program: str, name: str) -> None:
+    """The child: for each line "FIRST COUNT" run so many epochs and print the seconds they took."""
+    torch.set_num_threads(THREADS)
+    if program != "pyg":
+        keep_freed_memory()  # as neglink's own commands do; a peer's users do not
+    epoch = PROGRAMS[program](train_graph(name))
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    for line in sys.stdin:
+        first, count = map(int, line.split())
+        start = perf_counter()
+        for number in range(first, first + count):
+            epoch(number)
+        seconds = perf_counter() - start
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        sys.stdout.write(f"{seconds} {peak}\n")
+        sys.stdout.flush()
+
+
+class Child:
+    """A program in its own process."""
+
+    def __init__(self, program: str, name: str) -> None:
+        command = [sys.executable, "-m", "benchmarks", "--serve", program, name]
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self.peak = 0.0
+        if self._read() != "ready\n":
+            raise RuntimeError(f"{' '.join(command)} did not start")
+
+    def run(self, first: int, count: int) -> float:
+        """Seconds for `count` epochs."""
+        assert self.process.stdin
+        self.process.stdin.write(f"{first} {count}\n")
+        self.process.stdin.flush()
+        seconds, self.peak = map(float, self._read().split())
+        return seconds
+
+    def close(self) -> None:
+        """End the process."""
+        assert self.process.stdin
+        self.process.stdin.close()
+        self.process.wait()
+
+    def _read(self) -> str:
+        assert self.process.stdout
+        return self.process.stdout.readline()
+
+
+def compare(first: str, second: str, epochs: int, name: str, turns: int) -> dict[str, float]:
+    """Median milliseconds an epoch of both, the median and range of the ratio, peak memories."""
+    children = Child(first, name), Child(second, name)
+    times = []
     for turn in range(-2, turns):  # two turns to warm up
-        pair = []
-        for epoch in (first, second):
-            start = perf_counter()
-            epoch(max(turn, 0))
-            pair.append(perf_counter() - start)
+        pair = [child.run(epochs * max(turn, 0), epochs) / epochs for child in children]
         if turn >= 0:
-            times.append((pair[0], pair[1]))
+            times.append(pair)
+    for child in children:
+        child.close()
     ratios = sorted(a / b for a, b in times)
     return {
         "first_ms": 1000 * median(a for a, _ in times),
@@ -62,108 +120,67 @@ def take_turns(first: Epoch, second: Epoch, turns: int) -> dict[str, float]:
         "ratio": median(ratios),
         "least": ratios[0],
         "greatest": ratios[-1],
+        "first_peak_mb": children[0].peak,
+        "second_peak_mb": children[1].peak,
         "turns": turns,
     }
-
-
-PROGRAMS: dict[str, Callable[[Graph], Epoch]] = {
-    "pyg": peers.pyg_epoch,
-    "plain": ours.plain_epoch,
-    "student": ours.student_epoch,
-    "student, meta step every 2nd epoch": ours.lazy_student_epoch,
-}
-
-
-def peak_memory_mb(program: str, name: str) -> float:
-    """Peak resident memory of a process that runs three epochs of one program."""
-    command = [sys.executable, "-m", "benchmarks", "--memory", program, name]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return float(done.stdout.split()[-1])
-
-
-def print_memory(program: str, name: str) -> None:
-    """What the child of `peak_memory_mb` does."""
-    import resource
-
-    torch.set_num_threads(THREADS)
-    epoch = PROGRAMS[program](train_graph(name))
-    for number in range(3):
-        epoch(number)
-    sys.stdout.write(f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}\n")
 
 
 def measure(name: str, turns: int) -> dict[str, Any]:
     """All figures of one data set."""
     graph = train_graph(name)
-    made = {key: build(graph) for key, build in PROGRAMS.items()}
-    lazy = "student, meta step every 2nd epoch"
-    return {
-        "nodes": graph.n,
-        "training_links": graph.m,
-        "features": graph.f,
-        "epoch: pyg / plain": take_turns(made["pyg"], made["plain"], turns),
-        "epoch: student / plain": take_turns(made["student"], made["plain"], turns),
-        f"epoch: {lazy} / plain": take_turns(*_pairs(made[lazy], made["plain"]), turns),
-        "peak_memory_mb": {key: peak_memory_mb(key, name) for key in ("pyg", "plain", "student")},
+    rows = {
+        f"{first} / {second}": compare(first, second, epochs, name, turns)
+        for first, second, epochs in COMPARISONS
     }
+    return {"nodes": graph.n, "training_links": graph.m, "features": graph.f, "epochs": rows}
 
 
-def _pairs(first: Epoch, second: Epoch) -> tuple[Epoch, Epoch]:
-    """Two epochs a turn, so that work done every second epoch is always in it."""
+HEAD = """# Speed and memory
 
-    def twice(epoch: Epoch) -> Epoch:
-        return lambda number: epoch(2 * number) + epoch(2 * number + 1)
+Written by `make benchmark`. {machine}, {threads} threads; neglink {version}, Python {python},
+{packages}.
 
-    return twice(first), twice(second)
+- `pyg`: PyTorch Geometric's link prediction example as its users write it: two GCNConv layers
+  (128, 64) on dense features, `negative_sampling(method='sparse')`, a gathered dot product,
+  BCEWithLogitsLoss, Adam; `nn.Embedding` where there are no features (benchmarks/peers.py).
+- `plain`, `student`: an epoch of neglink's plain training and of the MeBNS student, GCN and uniform
+  negatives, on the same training links (benchmarks/ours.py).
+- `student/2`: the student whose meta learner is updated every second epoch (`meta_every: 2`).
+
+Each program has its own process; the two of a row take turns. The ratio is the median over turns.
+
+| data set | training links | comparison | first, ms | second, ms | ratio | range | peak memory, MB |
+| --- | ---: | --- | ---: | ---: | ---: | --- | --- |
+"""
 
 
 def as_markdown(results: dict[str, Any]) -> str:
     """The results as a page."""
     made = results["made_with"]
-    versions = ", ".join(f"{k} {v}" for k, v in made["packages"].items())
-    lines = [
-        "# Speed and memory",
-        "",
-        f"Written by `make benchmark`. {made['machine']}, {THREADS} threads; neglink "
-        f"{made['version']}, Python {made['python']}, {versions}.",
-        "",
-        "The peer `pyg` is PyTorch Geometric's link prediction example as its users write it: two",
-        "GCNConv layers (128, 64) on dense features, `negative_sampling(method='sparse')`, a",
-        "gathered dot product, BCEWithLogitsLoss, Adam; `nn.Embedding` where there are no features",
-        "(benchmarks/peers.py). `plain` and `student` are epochs of neglink's methods on the same",
-        "training links (benchmarks/ours.py). Ratios are medians over turns, with the range.",
-        "",
-        "| data set | comparison | first, ms | second, ms | ratio | range | turns |",
-        "| --- | --- | ---: | ---: | ---: | --- | ---: |",
-    ]
+    packages = ", ".join(f"{name} {made['packages'][name]}" for name in ("torch", "torch-geometric"))
+    text = HEAD.format(**{**made, "packages": packages}, threads=THREADS)
     for name, figures in results["graphs"].items():
-        for what, row in figures.items():
-            if what.startswith("epoch"):
-                lines.append(
-                    f"| {name} | {what.removeprefix('epoch: ')} | {row['first_ms']:.1f} "
-                    f"| {row['second_ms']:.1f} | {row['ratio']:.2f} "
-                    f"| {row['least']:.2f}-{row['greatest']:.2f} | {row['turns']} |"
-                )
-    lines += ["", "| data set | peak memory, MB: pyg | plain | student |", "| --- | ---: | ---: | ---: |"]
-    for name, figures in results["graphs"].items():
-        peak = figures["peak_memory_mb"]
-        lines.append(
-            f"| {name} | {peak['pyg']:.0f} | {peak['plain']:.0f} | {peak['student']:.0f} |"
-        )
-    left_out = [f"{name}: {why}" for name, why in results["left_out"].items()]
-    return "\n".join([*lines, "", *left_out]).rstrip() + "\n"
+        for what, row in figures["epochs"].items():
+            text += (
+                f"| {name} | {figures['training_links']:,} | {what} | {row['first_ms']:.1f} "
+                f"| {row['second_ms']:.1f} | **{row['ratio']:.2f}** "
+                f"| {row['least']:.2f}–{row['greatest']:.2f} "
+                f"| {row['first_peak_mb']:.0f} / {row['second_peak_mb']:.0f} |\n"
+            )
+    for name, why in results["left_out"].items():
+        text += f"\nLeft out: {name}: {why}\n"
+    return text
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("graphs", nargs="*", default=list(GRAPHS), help="data sets to measure on")
-    parser.add_argument("--memory", nargs=2, metavar=("PROGRAM", "GRAPH"), help=argparse.SUPPRESS)
+    parser.add_argument("--serve", nargs=2, metavar=("PROGRAM", "GRAPH"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.memory:
-        print_memory(*arguments.memory)
+    if arguments.serve:
+        serve(*arguments.serve)
         return
-    os.environ.setdefault("OMP_NUM_THREADS", str(THREADS))
-    torch.set_num_threads(THREADS)
     results: dict[str, Any] = {"graphs": {}, "left_out": {}, "made_with": provenance()}
     for name in arguments.graphs:
         sys.stdout.write(f"{name} ...\n")
@@ -173,8 +190,8 @@ def main() -> None:
             results["left_out"][name] = str(error)
             sys.stdout.write(f"  left out: {error}\n")
             continue
-        for what, row in results["graphs"][name].items():
-            sys.stdout.write(f"  {what}: {json.dumps(row)}\n")
+        for what, row in results["graphs"][name]["epochs"].items():
+            sys.stdout.write(f"  {what}: {row['ratio']:.2f}\n")
     write_json(HERE / "results.json", results)
     write_text(HERE / "RESULTS.md", as_markdown(results))
 

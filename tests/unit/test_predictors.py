@@ -22,7 +22,7 @@ def edge_index(graph: Graph) -> torch.Tensor:
 def test_gcn_equals_pyg(graph):
     from torch_geometric.nn import GCNConv
 
-    model = PREDICTORS.make("gcn", hidden=8, d=5).build(graph, seeded())
+    model = PREDICTORS.make("gcn", hidden=8, d=5, normalise=True).build(graph, seeded())
     torch.nn.init.normal_(model.b1, generator=seeded(1))
     first, second = GCNConv(graph.f, 8), GCNConv(8, 5)
     with torch.no_grad():
@@ -38,7 +38,7 @@ def test_gcn_equals_pyg(graph):
 def test_gat_equals_pyg(graph):
     from torch_geometric.nn import GATConv
 
-    model = PREDICTORS.make("gat", hidden=4, d=5, heads=3).build(graph, seeded())
+    model = PREDICTORS.make("gat", hidden=4, d=5, heads=3, normalise=True).build(graph, seeded())
     first, second = GATConv(graph.f, 4, heads=3), GATConv(12, 5, heads=3, concat=False)
     with torch.no_grad():
         for layer, i in ((first, "1"), (second, "2")):
@@ -93,7 +93,7 @@ def test_messages_follow_the_given_graph_alone(name, graph):
 
 
 def test_normalised_rows_sum_to_one_and_empty_rows_stay():
-    graph = Graph(3, torch.tensor([[0], [1]]), feature_matrix(np.eye(3, 8) * [[4], [2], [0]]))
+    graph = Graph(3, torch.tensor([[0], [1]]), feature_matrix(np.eye(3, 40) * [[4], [2], [0]]))
     assert normalised_features(graph).csr.to_dense().sum(1).tolist() == [1, 1, 0]
 
 

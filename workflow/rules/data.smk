@@ -10,13 +10,15 @@ rule fetch:
         marker="data/raw/.fetched/{step}.json",
     log:
         "logs/fetch/{step}.log",
-    params:
-        told=told("fetch"),
-        made_from=made_from("fetch"),
     retries: 0
+    conda:
+        "../envs/neglink.yaml"
     resources:
         mem_mb=500,
         runtime=30,
+    params:
+        told=told("fetch"),
+        made_from=made_from("fetch"),
     shell:
         "neglink fetch {output.marker} --settings {params.told:q}"
         " --made-from {params.made_from:q} 2> {log}"
@@ -32,12 +34,14 @@ rule graph:
         "logs/graph/{step}.log",
     benchmark:
         "benchmarks/rules/graph/{step}.tsv"
-    params:
-        told=told("graph"),
-        made_from=made_from("graph"),
+    conda:
+        "../envs/neglink.yaml"
     resources:
         mem_mb=megabytes("graph"),
         runtime=20,
+    params:
+        told=told("graph"),
+        made_from=made_from("graph"),
     shell:
         "neglink graph {output} --settings {params.told:q}"
         " --made-from {params.made_from:q} 2> {log}"
@@ -53,12 +57,14 @@ rule split:
         "logs/split/{step}.log",
     benchmark:
         "benchmarks/rules/split/{step}.tsv"
-    params:
-        told=told("split"),
-        made_from=made_from("split"),
+    conda:
+        "../envs/neglink.yaml"
     resources:
         mem_mb=megabytes("split"),
         runtime=60,
+    params:
+        told=told("split"),
+        made_from=made_from("split"),
     shell:
         "neglink split {input.graph} {output} --settings {params.told:q}"
         " --made-from {params.made_from:q} 2> {log}"

@@ -10,16 +10,18 @@ rule evaluate:
         "logs/evaluate/{step}.log",
     benchmark:
         "benchmarks/rules/evaluate/{step}.tsv"
+    conda:
+        "../envs/neglink.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes("evaluate"),
+        runtime=30,
     params:
         told=told("evaluate"),
         made_from=made_from("evaluate"),
         checkpoint=lambda wildcards, input: (
             f"--checkpoint {input.checkpoint}" if "checkpoint" in input.keys() else ""
         ),
-    threads: 1
-    resources:
-        mem_mb=megabytes("evaluate"),
-        runtime=30,
     shell:
         "neglink evaluate {input.graph} {input.split} {output.metrics} {params.checkpoint}"
         " --threads {threads} --settings {params.told:q}"
@@ -35,13 +37,15 @@ rule migration:
         "logs/migration/{step}.log",
     benchmark:
         "benchmarks/rules/migration/{step}.tsv"
-    params:
-        told=told("migration"),
-        made_from=made_from("migration"),
+    conda:
+        "../envs/neglink.yaml"
     threads: 1
     resources:
         mem_mb=megabytes("migration"),
         runtime=30,
+    params:
+        told=told("migration"),
+        made_from=made_from("migration"),
     shell:
         "neglink migration {input.graph} {input.split} {input.checkpoint} {output.analysis}"
         " --threads {threads} --settings {params.told:q}"

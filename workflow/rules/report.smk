@@ -22,7 +22,8 @@ rule suite:
     log:
         f"logs/suite/{plan.report.name}.log",
     run:
-        write_json(Path(output.suite), {**plan.suite_file(), "provenance": provenance()})
+        whole = {**plan.suite_file(), "provenance": provenance()}
+        write_json(Path(output.suite), whole)
 
 
 rule report:
@@ -32,8 +33,10 @@ rule report:
         marker=plan.marker,
     log:
         f"logs/report/{plan.report.name}.log",
+    conda:
+        "../envs/neglink.yaml"
     params:
-        tables=f"results/tables/{plan.suite_name}",
+        tables=lambda wildcards, output: str(Path(output.marker).parent),
         figures=f"results/figures/{plan.suite_name}",
         page=f"results/report/{plan.suite_name}.html",
     shell:

@@ -12,14 +12,16 @@ rule train:
         "logs/train/{step}.log",
     benchmark:
         "benchmarks/rules/train/{step}.tsv"
-    params:
-        told=told("train"),
-        made=made("train"),
-        made_from=made_from("train"),
+    conda:
+        "../envs/neglink.yaml"
     threads: 1
     resources:
         mem_mb=megabytes("train"),
         runtime=lambda wildcards, attempt: 120 * attempt,
+    params:
+        told=told("train"),
+        made=made("train"),
+        made_from=made_from("train"),
     shell:
         "neglink train {input.graph} {input.split} {output} {params.made}"
         " --threads {threads} --settings {params.told:q}"
@@ -36,14 +38,16 @@ rule teacher:
         "logs/teacher/{step}.log",
     benchmark:
         "benchmarks/rules/teacher/{step}.tsv"
-    params:
-        told=told("teacher"),
-        made=made("teacher"),
-        made_from=made_from("teacher"),
+    conda:
+        "../envs/neglink.yaml"
     threads: 1
     resources:
         mem_mb=megabytes("teacher"),
         runtime=lambda wildcards, attempt: 120 * attempt,
+    params:
+        told=told("teacher"),
+        made=made("teacher"),
+        made_from=made_from("teacher"),
     shell:
         "neglink teacher {input.graph} {input.split} {output} {params.made}"
         " --threads {threads} --settings {params.told:q}"
@@ -60,14 +64,16 @@ rule metadata:
         "logs/metadata/{step}.log",
     benchmark:
         "benchmarks/rules/metadata/{step}.tsv"
-    params:
-        told=told("metadata"),
-        made=made("metadata"),
-        made_from=made_from("metadata"),
+    conda:
+        "../envs/neglink.yaml"
     threads: 1
     resources:
         mem_mb=megabytes("metadata"),
         runtime=lambda wildcards, attempt: 120 * attempt,
+    params:
+        told=told("metadata"),
+        made=made("metadata"),
+        made_from=made_from("metadata"),
     shell:
         "neglink metadata {input.graph} {input.split} {output} {params.made}"
         " --threads {threads} --settings {params.told:q}"
@@ -84,14 +90,16 @@ rule student:
         "logs/student/{step}.log",
     benchmark:
         "benchmarks/rules/student/{step}.tsv"
-    params:
-        told=told("student"),
-        made=made("student"),
-        made_from=made_from("student"),
+    conda:
+        "../envs/neglink.yaml"
     threads: 1
     resources:
         mem_mb=megabytes("student"),
         runtime=lambda wildcards, attempt: 120 * attempt,
+    params:
+        told=told("student"),
+        made=made("student"),
+        made_from=made_from("student"),
     shell:
         "neglink student {input.graph} {input.split} {output} {params.made}"
         " --threads {threads} --settings {params.told:q}"

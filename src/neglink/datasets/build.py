@@ -240,7 +240,7 @@ def _planted(settings: dict[str, Any]) -> tuple[Planted, int]:
 
 def _make(kind: type[T], settings: Mapping[str, Any]) -> T:
     try:
-        return adapter(kind).validate_python(dict(settings))  # type: ignore[no-any-return, arg-type]
+        return adapter(kind).validate_python(dict(settings))  # type: ignore[no-any-return]
     except pydantic.ValidationError as error:
         raise ParamsError(explain(error, "data")) from None
 

@@ -16,8 +16,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import requests
-
 from neglink.datasets.catalog import CATALOG
 from neglink.datasets.entry import Entry, KnownHash, RawFile
 from neglink.errors import DataError, ParamsError
@@ -227,7 +225,7 @@ def _download(
 ) -> None:
     try:
         downloads.take(file, temporary)
-    except (requests.RequestException, OSError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, KeyError, zipfile.BadZipFile) as error:  # requests' own are OSErrors
         raise DataError(
             f"{entry.name}: {file.path} is missing: {_searched(file, raw, mirror)}, then at "
             f"{file.url} ({_plainly(error)}). Put the file at {raw / file.path}, or set "
@@ -237,6 +235,8 @@ def _download(
 
 def _plainly(error: Exception) -> str:
     """The reason in a few words; the messages of requests run over several lines."""
+    import requests  # slow to import, and only needed when something is downloaded
+
     if isinstance(error, requests.HTTPError) and error.response is not None:
         return f"the server answered {error.response.status_code}"
     if isinstance(error, requests.Timeout):
@@ -281,6 +281,7 @@ def _extract(archive: Path, member: str, target: Path) -> None:
 
 def _fetch_url(url: str, target: Path) -> None:
     """Download with `TRIES` attempts; an answer of the 4xx kind is final."""
+    import requests
     from pooch import HTTPDownloader
 
     downloader = HTTPDownloader(progressbar=False, timeout=TIMEOUT)

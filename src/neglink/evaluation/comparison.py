@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
 from neglink.evaluation.intervals import SAME, interval
 
@@ -81,6 +80,8 @@ def _p_t(difference: NDArray[np.float64]) -> float | None:
     if np.ptp(difference) <= SAME * abs(difference).max():
         return None if difference.any() else 1.0
     t = difference.mean() / (difference.std(ddof=1) / np.sqrt(difference.size))
+    from scipy import special  # slow to import
+
     return float(2 * special.stdtr(difference.size - 1, -abs(t)))
 
 

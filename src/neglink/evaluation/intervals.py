@@ -7,7 +7,6 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
 Kind = Literal["t", "percentile", "bca"]
 RESAMPLES = 9999
@@ -71,6 +70,8 @@ def interval(
     if np.ptp(array) <= SAME * abs(mean):
         return Interval(mean, mean, level, kind)
     if kind == "t":
+        from scipy import special  # slow to import; every training reads metrics.py beside this
+
         error = float(array.std(ddof=1)) / math.sqrt(array.size)
         reach = float(special.stdtrit(array.size - 1, (1 + level) / 2)) * error
         return Interval(mean - reach, mean + reach, level, kind)

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.special import expit
 from torch import Tensor
 
 from neglink.datasets.planted import is_planted, link_probability
@@ -76,6 +75,12 @@ def load_model(predictor: Any, graph: Graph, checkpoint: Path) -> LinkModel:
     return model.to(graph.device).requires_grad_(False).eval()
 
 
+def sigmoid(logits: NDArray[Any]) -> NDArray[Any]:
+    """Probabilities of logits, without overflow."""
+    result: NDArray[Any] = (1 + np.tanh(logits / 2)) / 2
+    return result
+
+
 @torch.no_grad()
 def model_scores(model: LinkModel, graph: Graph, ranked: Ranked) -> Scores:
     """Logits of a side's links [p] and of their negatives [q] or [p, c]."""
@@ -143,7 +148,7 @@ def _planted(whole: Graph, sides: LinkSplit, test: Scores) -> Json | None:
 
 
 def _calibration(test: Scores) -> Json:
-    made = calibration(*(expit(logits) for logits in test))
+    made = calibration(*(sigmoid(logits) for logits in test))
     return {"brier": made["brier"], "ece": made["error"], "bins": made["bins"]}
 
 

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from neglink.evaluation import metrics
 from neglink.files import write_json
@@ -18,7 +17,7 @@ from neglink.methods.base import Checkpoint
 from neglink.predictors import PREDICTORS
 from neglink.splits import LinkSplit
 from neglink.steps.common import load_checkpoint
-from neglink.steps.evaluate import Scores, model_scores
+from neglink.steps.evaluate import Scores, model_scores, sigmoid
 from neglink.steps.provenance import stamp
 
 Json = dict[str, Any]
@@ -53,9 +52,9 @@ def analyse(stored: Checkpoint, scores: dict[int, Scores], epochs: list[int]) ->
         epochs: the epochs to compare, ascending.
     """
     at = [scores[epoch] for epoch in epochs]
-    probabilities = [expit(negatives.ravel()) for _, negatives in at]
+    probabilities = [sigmoid(negatives.ravel()) for _, negatives in at]
     thresholds = [
-        metrics.roc_threshold(expit(links), p)
+        metrics.roc_threshold(sigmoid(links), p)
         for (links, _), p in zip(at, probabilities, strict=True)
     ]
     moves = [
