@@ -20,9 +20,8 @@ from tests.conftest import random_graph, seeded
 def make_run(graph: Graph, predictor="gcn", sampler="uniform", seed=0, **settings) -> Run:
     held_out = graph.links[:, ::5]
     train = graph.with_links(graph.links[:, torch.arange(graph.m) % 5 != 0])
-    negatives = samplers.make("uniform").sample(
-        samplers.Context(graph), held_out, seeded(seed + 50)
-    )
+    pairs = graph.arcs[:, : max(40, held_out.shape[1])]
+    negatives = samplers.make("uniform").sample(samplers.Context(graph), pairs, seeded(seed + 50))
     part = PREDICTORS.make(predictor, **settings)
     return Run(train, held_out, negatives, part, samplers.make(sampler), seed)
 
@@ -159,8 +158,9 @@ VARIANTS = {
 }
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
-@pytest.mark.parametrize("predictor", ["gcn", "gat"])
+@pytest.mark.parametrize(
+    ("variant", "predictor"), [*((v, "gcn") for v in VARIANTS), ("mebns", "gat"), ("mebns", "mlp")]
+)
 def test_every_variant_trains_and_repeats_itself(variant, predictor):
     graph = random_graph(n=80, m=300)
     recipe = METHODS.make("mebns", **FAST, **VARIANTS[variant], tau_quantile=0.5)
@@ -186,6 +186,27 @@ def test_training_lowers_the_loss_and_reports_a_loss_that_is_not_finite():
     assert sum(made.history["loss"][-5:]) < sum(made.history["loss"][:5])
     with pytest.raises(TrainingError, match="learning_rate"):
         fit(METHODS.make("plain", epochs=60, learning_rate=1e30), make_run(graph))
+
+
+def test_too_few_validation_negatives_for_the_selecting_metric_are_refused_at_once():
+    run = make_run(random_graph(n=30, m=40))
+    with pytest.raises(TrainingError, match=r"select = 'hits@100' needs 100 .* set select: auc"):
+        fit(METHODS.make("plain", select="hits@100"), run)
+    assert fit(METHODS.make("plain", select="auc", epochs=2), run).history["kept_epoch"] == 2
+
+
+def test_the_meta_learner_of_one_number_equals_the_network_it_stands_for():
+    learner = MetaLearner(1, 30, seeded()).double()
+    for bias in (learner.b1, learner.b2):
+        torch.nn.init.normal_(bias, generator=seeded(1))
+    x = 5 * torch.rand(400, 1, dtype=torch.float64, generator=seeded(2))
+    towards = torch.randn(400, dtype=torch.float64, generator=seeded(3))
+    hidden = torch.relu(x @ learner.w1 + learner.b1)
+    plain = torch.sigmoid(hidden @ learner.w2 + learner.b2).squeeze(-1)
+    torch.testing.assert_close(learner(x), plain)
+    ours = torch.autograd.grad(learner(x) @ towards, list(learner.parameters()))
+    theirs = torch.autograd.grad(plain @ towards, list(learner.parameters()))
+    torch.testing.assert_close(ours, theirs)
 
 
 def test_leaving_out_the_easiest_keeps_the_hardest():

@@ -61,6 +61,7 @@ def train_epochs(
     Raises:
         TrainingError: a loss is not finite.
     """
+    require_enough_negatives(run, training.select)
     losses: list[float] = []
     watched: dict[str, list[float]] = {"epoch": [], "auc": [], "selected_by": []}
     best, kept, kept_at = -math.inf, copy_weights(model), 0
@@ -93,6 +94,21 @@ def train_epochs(
         "loop_seconds": time.monotonic() - started,
     }
     return Checkpoint(kept, snapshots, history)
+
+
+def require_enough_negatives(run: Run, select: str) -> None:
+    """Refuse a Hits@K whose K exceeds the ranked validation negatives, before any epoch.
+
+    Raises:
+        TrainingError: says how many there are and what to set.
+    """
+    needed = int(select.partition("@")[2] or 1)
+    there = run.valid_negatives.shape[-1]
+    if there < needed:
+        raise TrainingError(
+            f"select = {select!r} needs {needed} ranked validation negatives, this split has "
+            f"{there}: set select: auc, or raise evaluation.negatives_per_link"
+        )
 
 
 def copy_weights(model: LinkModel) -> dict[str, Tensor]:

@@ -148,7 +148,8 @@ def _planted(whole: Graph, sides: LinkSplit, test: Scores) -> Json | None:
 
 
 def _calibration(test: Scores) -> Json:
-    made = calibration(*(sigmoid(logits) for logits in test))
+    links, others = test
+    made = calibration(sigmoid(links), sigmoid(others))
     return {"brier": made["brier"], "ece": made["error"], "bins": made["bins"]}
 
 

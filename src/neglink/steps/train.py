@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from neglink.errors import NeglinkError
+from neglink.errors import NeglinkError, TrainingError
 from neglink.files import read_arrays, read_json, write_arrays
 from neglink.graph import load_graph
 from neglink.methods import METHODS
@@ -50,8 +50,11 @@ def run_training(
     loaded = {name: _load(path) for name, path in made.items()}
     try:
         result = method.fit_step(step, run, loaded)
-    except NeglinkError as error:
-        raise type(error)(f"{made_from.get('step', step)}: {error}") from None
+    except (
+        NeglinkError,
+        ValueError,
+    ) as error:  # a sampler or metric that cannot work on this graph
+        raise TrainingError(f"{made_from.get('step', step)}: {error}") from error
     cost = _add_up(clock.cost(), made)
     if isinstance(result, MetaData):
         arrays = {"pairs": result.pairs.cpu().numpy(), "labels": result.labels.cpu().numpy()}
