@@ -158,7 +158,9 @@ Each program has its own process; the two of a row take turns. The ratio is the 
 def as_markdown(results: dict[str, Any]) -> str:
     """The results as a page."""
     made = results["made_with"]
-    packages = ", ".join(f"{name} {made['packages'][name]}" for name in ("torch", "torch-geometric"))
+    packages = ", ".join(
+        f"{name} {made['packages'][name]}" for name in ("torch", "torch-geometric")
+    )
     text = HEAD.format(**{**made, "packages": packages}, threads=THREADS)
     for name, figures in results["graphs"].items():
         for what, row in figures["epochs"].items():

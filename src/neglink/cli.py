@@ -123,6 +123,18 @@ def migration(
 
 
 @app.command()
+def suite(
+    output: Path,
+    suite: Annotated[str, typer.Option(help="Suite; the one of the parameter file if empty.")] = "",
+    params: ParamsFile = Path("params.yaml"),
+) -> None:
+    """Write what a suite's report is made from: its settings and the list of its metrics files."""
+    from neglink.plan import Plan
+
+    Plan(_checked(params, suite)).write_suite(output)
+
+
+@app.command()
 def report(suite_file: Path, tables: Path, figures: Path, page: Path, marker: Path) -> None:
     """Make a suite's tables, figures and page; MARKER is written last, other markers go first."""
     from neglink.steps.report import run_report

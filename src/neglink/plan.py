@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from neglink.datasets import entry, identity
-from neglink.files import canonical, digest_of
+from neglink.files import canonical, digest_of, write_json
 from neglink.fingerprint import fingerprint
 from neglink.methods import METHODS
 from neglink.params import Grid, Params, Resolver, SuiteParams, with_kind
@@ -19,6 +19,7 @@ from neglink.predictors import PREDICTORS
 from neglink.samplers import SAMPLERS
 from neglink.samplers.std import STD, resolve
 from neglink.splits import PROTOCOLS, SPLITS
+from neglink.steps.provenance import provenance
 
 PATHS: dict[str, dict[str, str]] = {
     "fetch": {"marker": "data/raw/.fetched/{name}.json"},
@@ -302,6 +303,10 @@ class Plan:
         settings = {"suite": self.suite_name, "shown": shown}
         modules = ("neglink.reporting.report",)
         return Step("suite", self.suite_name, settings, inputs, modules)
+
+    def write_suite(self, output: Path) -> None:
+        """Write what the report is made from: settings, metrics, analyses and provenance."""
+        write_json(output, {**self.suite_file(), "provenance": provenance()})
 
     def suite_file(self) -> dict[str, Any]:
         """What the report is made from, without provenance."""

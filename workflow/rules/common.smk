@@ -16,13 +16,29 @@ wildcard_constraints:
 
 
 def inputs(kind):
-    """Input function: the files of the steps that this step reads. Times mean nothing."""
+    """Input function: the files of the steps that this step reads. Times mean nothing.
+
+    Each step's JSON is asked for too: it is read, and a step that was killed between its two
+    files is then seen as unfinished.
+    """
 
     def of(wildcards):
-        step = plan.of(kind, wildcards.step)
-        return {key: ancient(read.path) for key, read in step.inputs.items()}
+        read = plan.of(kind, wildcards.step).inputs
+        main = {key: ancient(step.path) for key, step in read.items()}
+        return main | {f"{key}_{k}": path for key, k, path in beside(read)}
+
+    def beside(read):
+        for key, step in read.items():
+            for k, path in step.paths.items():
+                if path != step.path:
+                    yield key, k, ancient(path)
 
     return of
+
+
+def files(steps):
+    """All files of these steps, as inputs."""
+    return [ancient(path) for step in steps for path in step.paths.values()]
 
 
 def told(kind):
@@ -40,8 +56,8 @@ def made(kind):
 
     def of(wildcards):
         read = plan.of(kind, wildcards.step).inputs
-        files = {k: s.path for k, s in read.items() if k not in {"graph", "split"}}
-        return " ".join(f"--made {key}={path}" for key, path in files.items())
+        earlier = {k: s.path for k, s in read.items() if k not in {"graph", "split"}}
+        return " ".join(f"--made {key}={path}" for key, path in earlier.items())
 
     return of
 

@@ -1,7 +1,5 @@
 # All metrics of a suite → tables, figures and page. Their names are friendly, so a marker named
 # by the suite's digest says what they were made from.
-from neglink.files import write_json
-from neglink.steps.provenance import provenance
 
 
 localrules:
@@ -16,14 +14,13 @@ localrules:
 
 rule suite:
     input:
-        [ancient(step.path) for step in plan.evaluations + plan.analyses],
+        files(plan.evaluations + plan.analyses),
     output:
         suite=plan.report.path,
     log:
         f"logs/suite/{plan.report.name}.log",
     run:
-        whole = {**plan.suite_file(), "provenance": provenance()}
-        write_json(Path(output.suite), whole)
+        plan.write_suite(Path(output.suite))
 
 
 rule report:
@@ -47,19 +44,19 @@ rule report:
 # The phases, for DVC's stages and for `snakemake PHASE`.
 rule data:
     input:
-        [ancient(step.path) for step in plan.all("graph")],
+        files(plan.all("graph")),
 
 
 rule splits:
     input:
-        [ancient(step.path) for step in plan.all("split")],
+        files(plan.all("split")),
 
 
 rule trainings:
     input:
-        [ancient(step.path) for step in plan.trainings],
+        files(plan.trainings),
 
 
 rule evaluations:
     input:
-        [ancient(step.path) for step in plan.evaluations + plan.analyses],
+        files(plan.evaluations + plan.analyses),

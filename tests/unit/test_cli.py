@@ -1,0 +1,122 @@
+"""The command line, as a user meets it."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from neglink import __version__, cli
+from neglink.plan import Plan
+from tests.unit.test_params import values
+
+COMMANDS = ("fetch", "graph", "split", "train", "teacher", "metadata", "student", "evaluate",
+            "migration", "report", "plan", "prune", "data", "params")  # fmt: skip
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder with a small params.yaml."""
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(values()))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(*arguments: str) -> str:
+    result = CliRunner().invoke(cli.app, list(arguments))
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def failure(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *arguments: str
+) -> str:
+    """What stands on stderr when the program ends with status 2."""
+    monkeypatch.setattr(sys, "argv", ["neglink", *arguments])
+    with pytest.raises(SystemExit) as caught:
+        cli.main()
+    assert caught.value.code == 2
+    return capsys.readouterr().err
+
+
+def test_help_lists_every_command() -> None:
+    text = run("--help")
+    assert [command for command in COMMANDS if f" {command} " not in text] == []
+
+
+def test_version_is_the_packages() -> None:
+    assert run("--version").strip() == __version__
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("params", "check", "--params", "none.yaml"), "none.yaml: no such file"),
+        (("plan", "--suite", "too"), "suite = 'too': no such suite"),
+        (("graph", "g.npz", "g.json", "--settings", "{"), "--settings: no JSON there"),
+        (("graph", "g.npz", "g.json", "--settings", "[1]"), "--settings: expected a JSON object"),
+        (("graph", "g.npz", "g.json", "--settings", "@none.json"), "--settings: no JSON there"),
+        (("train", "g", "s", "o", "j", "--settings", "{}", "--made", "teacher"),
+         "--made teacher: expected STEP=FILE"),
+    ],
+)  # fmt: skip
+def test_an_expected_error_is_one_line_and_status_2(
+    project: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: tuple[str, ...],
+    message: str,
+) -> None:
+    text = failure(capsys, monkeypatch, *arguments)
+    assert text.startswith(f"neglink: error: {message}")
+    assert text.count("\n") == 1
+
+
+def test_params_check_tells_what_it_checked(project: Path) -> None:
+    assert "1 suites, all settings allowed" in run("params", "check")
+
+
+def test_params_schema_is_json() -> None:
+    assert json.loads(run("params", "schema"))["$schema"].startswith("https://json-schema.org")
+
+
+def test_plan_counts_steps_and_files(project: Path) -> None:
+    plan = Plan(cli._checked(Path("params.yaml"), ""))
+    graph = project / plan.all("graph")[0].path
+    graph.parent.mkdir(parents=True)
+    graph.touch()
+    lines = [line.split() for line in run("plan").splitlines()]
+    assert lines[0] == ["suite", "one:", "2", "runs"]
+    assert ["graph", "1", "steps,", "1", "with", "their", "file"] in lines
+    assert ["evaluate", "2", "steps,", "0", "with", "their", "file"] in lines
+    assert plan.all("split")[0].path in run("plan", "--files")
+
+
+def test_prune_lists_and_deletes_what_no_suite_asks_for(project: Path) -> None:
+    plan = Plan(cli._checked(Path("params.yaml"), ""))
+    wanted = [Path(path) for path in plan.all("split")[0].paths.values()]
+    unwanted = [Path("data/splits/planted-s0-000000000000.npz"),
+                Path("results/checkpoints/train/old-000000000000.safetensors")]  # fmt: skip
+    others = [Path("results/tables/one/results.csv"), Path("data/raw/cora/file")]
+    for path in [*wanted, *unwanted, *others]:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    listed = run("prune")
+    assert listed.splitlines()[:-1] == [str(path) for path in sorted(unwanted)]
+    assert all(path.exists() for path in unwanted)
+    run("prune", "--delete")
+    assert not any(path.exists() for path in unwanted)
+    assert all(path.exists() for path in [*wanted, *others])
+
+
+def test_a_step_by_hand_writes_its_two_files(project: Path) -> None:
+    settings = {"source": {"kind": "planted", "nodes": 60, "features": 0}}
+    Path("told.json").write_text(json.dumps(settings))
+    run("graph", "g.npz", "g.json", "--settings", "@told.json", "--made-from", '{"step": "mine"}')
+    side = json.loads(Path("g.json").read_text())
+    assert side["step"] == "mine"
+    assert side["settings"] == settings
+    assert side["version"] == __version__
+    assert Path("g.npz").stat().st_size > 0

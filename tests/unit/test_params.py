@@ -1,0 +1,212 @@
+"""params.yaml: what is refused, and what the refusal says."""
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from neglink.errors import ParamsError
+from neglink.params import check_params, read_params, schema
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+def values(**changes: Any) -> dict[str, Any]:
+    """Parameters with one suite on the planted graph; a__b=value sets a.b."""
+    whole: dict[str, Any] = {
+        "suite": "one",
+        "data": {"planted": {"nodes": 200}},
+        "split": {"kind": "random"},
+        "evaluation": {"kind": "uniform"},
+        "predictors": {"gcn": {"hidden": 16}},
+        "samplers": {"dns": {"candidates": 5}},
+        "methods": {"plain": {"epochs": 3}, "mebns": {"beta": 0.5}},
+        "suites": {
+            "one": {
+                "title": "One", "datasets": ["planted"], "predictors": ["gcn"],
+                "samplers": ["dns"], "methods": ["plain"], "heuristics": ["cn"], "seeds": 1,
+            }
+        },
+    }  # fmt: skip
+    whole = copy.deepcopy(whole)
+    for path, value in changes.items():
+        *sections, key = path.split("__")
+        place = whole
+        for section in sections:
+            place = place.setdefault(section, {})
+        place[key] = value
+    return whole
+
+
+def refusal(**changes: Any) -> str:
+    with pytest.raises(ParamsError) as caught:
+        check_params(values(**changes))
+    return str(caught.value)
+
+
+def test_the_example_itself_is_allowed() -> None:
+    assert check_params(values()).chosen.title == "One"
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"sute": "one"}, "params.sute: unknown key"),
+        ({"data__mirrors": "x"}, "params.data.mirrors: unknown key"),
+        ({"data__planted__nods": 100}, "data.planted.nods: unknown key"),
+        ({"split__shares": 0.5}, "split.shares: unknown key"),
+        ({"evaluation__negatives": 1}, "evaluation.negatives: unknown key"),
+        ({"predictors__gcn__widht": 16}, "predictors.gcn.widht: unknown key"),
+        ({"samplers__dns__candidate": 16}, "samplers.dns.candidate: unknown key"),
+        ({"methods__mebns__betta": 0.5}, "methods.mebns.betta: unknown key"),
+        (
+            {"methods__mebns__per_dataset": {"cora": {"taw": 1}}},
+            "methods.mebns.per_dataset.cora.taw: unknown key",
+        ),
+        ({"suites__one__seed": 3}, "params.suites.one.seed: unknown key"),
+        ({"suites__one__split": {"trian": 0.5}}, "suites.one: split.trian: unknown key"),
+    ],
+)
+def test_an_unknown_key_is_refused_at_every_level(changes: dict[str, Any], line: str) -> None:
+    assert line in refusal(**changes).splitlines()
+
+
+@pytest.mark.parametrize(
+    ("changes", "start", "allowed"),
+    [
+        ({"device": "gpu"}, "params.device = 'gpu': ", "'cpu', 'cuda' or 'auto'"),
+        ({"methods__mebns__beta": 1.5}, "methods.mebns.beta = 1.5: ", "less than or equal to 1"),
+        ({"methods__plain__epochs": 0}, "methods.plain.epochs = 0: ", "greater than or equal to 1"),
+        ({"methods__plain__epochs": "many"}, "methods.plain.epochs = 'many': ", "valid integer"),
+        ({"samplers__dns__candidates": 2.5}, "samplers.dns.candidates = 2.5: ", "integer"),
+        ({"methods__mebns__scope": "some"}, "methods.mebns.scope = 'some': ", "'negatives' or"),
+        ({"data__planted__nodes": 3}, "data.planted.nodes = 3: ", "greater than or equal to 10"),
+        ({"suites__one__seeds": 0}, "params.suites.one.seeds = 0: ", "greater than or equal to 1"),
+        ({"suites__one__metrics": ["hits@7"]}, "params.suites.one.metrics.0 = 'hits@7': ", "'mrr'"),
+        ({"suites__one__datasets": []}, "params.suites.one.datasets = []: ", "at least 1"),
+        ({"samplers": []}, "params.samplers = []: ", "dictionary"),
+        ({"data__hashes": {"a": "12"}}, "params.data.hashes.a = '12': ", "pattern"),
+    ],
+)
+def test_a_wrong_value_is_told_with_path_value_and_what_is_allowed(
+    changes: dict[str, Any], start: str, allowed: str
+) -> None:
+    line = next(line for line in refusal(**changes).splitlines() if line.startswith(start))
+    assert allowed in line
+
+
+@pytest.mark.parametrize(
+    ("changes", "parts"),
+    [
+        ({"suite": "on"}, ["suite = 'on'", "did you mean 'one'?", "allowed: one"]),
+        ({"suites__one__samplers": ["dsn"]}, ["suites.one.samplers", "'dsn'", "mean 'dns'?"]),
+        ({"suites__one__predictors": ["gnc"]}, ["suites.one.predictors", "mean 'gcn'?"]),
+        ({"suites__one__methods": ["plan"]}, ["suites.one.methods", "mean 'plain'?"]),
+        ({"suites__one__heuristics": ["pppr"]}, ["suites.one.heuristics", "mean 'ppr'?"]),
+        ({"suites__one__datasets": ["coro"]}, ["suites.one.datasets", "mean 'cora'?"]),
+        ({"methods__mine": {"kind": "mebn"}}, ["methods.mine", "'mebn'", "mean 'mebns'?"]),
+        ({"split__kind": "radnom"}, ["split", "'radnom'", "mean 'random'?"]),
+        (
+            {"methods__mebns__per_dataset": {"coraa": {"beta": 0.1}}},
+            ["methods.mebns.per_dataset.coraa", "no such data set", "mean 'cora'?"],
+        ),
+    ],
+)
+def test_an_unknown_name_is_told_with_the_nearest_known_one(
+    changes: dict[str, Any], parts: list[str]
+) -> None:
+    text = refusal(**changes)
+    assert [part for part in parts if part not in text] == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        (
+            {"suites__one__methods": []},
+            "suites.one: predictors, samplers and methods must all be given, or none of them",
+        ),
+        (
+            {"suites__one__predictors": ["cn"]},
+            "suites.one.predictors: 'cn' has nothing to train; list it in heuristics",
+        ),
+        (
+            {"suites__one__heuristics": ["gcn"]},
+            "suites.one.heuristics: 'gcn' is trained; list it under predictors",
+        ),
+        (
+            {"data__custom": {"cora": {"links": "x.csv"}}},
+            "data.custom.cora: the name is taken by a data set of the catalog",
+        ),
+        (
+            {"suites__one__primary": "f1"},
+            "suites.one.primary = 'f1': not among its metrics "
+            "['hits@20', 'hits@30', 'auc', 'mrr']",
+        ),
+        (
+            {"suites__one__migration": {"predictor": "gcn", "sampler": "dns",
+                                        "methods": ["plain"], "epochs": {"cora": [1, 2]}}},
+            "suites.one.migration.epochs: no epochs for planted",
+        ),
+        (
+            {"methods__plain__per_dataset": [1]},
+            "methods.plain.per_dataset: expected data sets with their settings",
+        ),
+    ],
+)  # fmt: skip
+def test_settings_that_do_not_go_together_are_refused(changes: dict[str, Any], line: str) -> None:
+    assert line in refusal(**changes).splitlines()
+
+
+def test_every_offender_is_told_at_once() -> None:
+    text = refusal(methods__mebns__beta=2, samplers__dns__candidates=0)
+    assert "methods.mebns.beta" in text
+    assert "samplers.dns.candidates" in text
+
+
+@pytest.mark.parametrize("text", ["- a\n- b\n", "a: [1\n", ""])
+def test_a_file_that_is_no_mapping_is_refused_by_name(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(text)
+    with pytest.raises(ParamsError, match=r"params\.yaml"):
+        read_params(path)
+
+
+def test_a_missing_file_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(ParamsError, match=r"none\.yaml: no such file"):
+        read_params(tmp_path / "none.yaml")
+
+
+def test_the_projects_own_parameters_are_allowed() -> None:
+    assert "quickstart" in read_params(REPOSITORY / "params.yaml").suites
+
+
+def test_the_committed_schema_is_what_the_classes_declare() -> None:
+    committed = json.loads((REPOSITORY / "params.schema.json").read_text(encoding="utf-8"))
+    assert committed == json.loads(json.dumps(schema())), "stale; `make schema` writes it anew"
+
+
+def test_the_schema_is_one_and_passes_the_projects_parameters() -> None:
+    jsonschema.Draft202012Validator.check_schema(schema())
+    own = yaml.safe_load((REPOSITORY / "params.yaml").read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator(schema()).validate(own)
+    jsonschema.Draft202012Validator(schema()).validate(values())
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"sute": "one"},
+        {"device": "gpu"},
+        {"predictors__gcn__widht": 16},
+        {"methods__mebns__beta": 1.5},
+        {"suites__one__seed": 3},
+    ],
+)
+def test_the_schema_refuses_what_the_check_refuses(changes: dict[str, Any]) -> None:
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.Draft202012Validator(schema()).validate(values(**changes))

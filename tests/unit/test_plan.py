@@ -1,0 +1,129 @@
+"""A suite resolved into steps."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from neglink.params import Params, check_params
+from neglink.plan import Plan, memory_mb, stored_files
+from tests.unit.test_params import values
+
+
+def plan(**changes: Any) -> Plan:
+    return Plan(check_params(values(**changes)))
+
+
+def labels(made: Plan, kind: str) -> set[str]:
+    return {step.label for step in made.all(kind)}
+
+
+def test_a_suite_is_the_product_of_its_lists_and_heuristics_run_once() -> None:
+    made = plan(
+        suites__one__samplers=["dns", "uniform"],
+        suites__one__methods=["plain", "mebns"],
+        suites__one__seeds=2,
+        suites__one__heuristics=["cn", "aa"],
+    )
+    trained = {f"planted-gcn-{s}-{m}-s{i}" for s in ("dns", "uniform") for m in ("plain", "mebns")
+               for i in (0, 1)}  # fmt: skip
+    heuristics = {f"planted-{h}-s{i}" for h in ("cn", "aa") for i in (0, 1)}
+    assert labels(made, "evaluate") == trained | heuristics
+    assert len(made.all("teacher")) == len(made.all("metadata")) == len(made.all("student")) == 4
+    assert len(made.all("train")) == 4
+    assert labels(made, "split") == {"planted-s0", "planted-s1"}
+    assert labels(made, "graph") == {"planted"}
+
+
+def test_variants_that_differ_only_in_the_student_share_their_teacher() -> None:
+    made = plan(
+        methods__m={"kind": "mebns", "meta_learner": False},
+        methods__wide={"kind": "mebns", "beta": 0.9},
+        suites__one__methods=["mebns", "m", "wide"],
+    )
+    assert len(made.all("teacher")) == 1
+    assert len(made.all("metadata")) == 1
+    assert len(made.all("student")) == 3
+
+
+def test_a_renamed_method_keeps_its_training_and_not_its_evaluation() -> None:
+    one, other = plan(), plan(methods__other={"kind": "plain", "epochs": 3},
+                              suites__one__methods=["other"])  # fmt: skip
+    assert [s.path for s in one.all("train")] == [s.path for s in other.all("train")]
+    assert labels(one, "evaluate") != labels(other, "evaluate")
+
+
+def test_changes_for_a_data_set_reach_its_steps_alone() -> None:
+    def beta(**changes: Any) -> dict[str, float]:
+        made = plan(suites__one__methods=["mebns"], suites__one__heuristics=[],
+                    suites__one__datasets=["planted", "cora"], **changes)  # fmt: skip
+        return {s.label: s.settings["method"]["beta"] for s in made.all("student")}
+
+    changed = beta(methods__mebns__per_dataset={"cora": {"beta": 0.1}})
+    assert changed == {"planted-gcn-dns-s0": 0.5, "cora-gcn-dns-s0": 0.1}
+
+
+def test_a_catalog_graph_is_fetched_first_and_a_planted_one_is_not() -> None:
+    made = plan(suites__one__datasets=["planted", "cora"])
+    graphs = {step.label: set(step.inputs) for step in made.all("graph")}
+    assert graphs == {"planted": set(), "cora": {"raw"}}
+    assert labels(made, "fetch") == {"cora"}
+
+
+def test_device_and_mirror_are_told_and_change_no_digest() -> None:
+    one, other = plan(), plan(device="auto", data__mirror="/elsewhere")
+    assert one.marker == other.marker
+    assert '"device":"auto"' in other.all("train")[0].told
+    assert '"mirror":"/elsewhere"' in other.all("graph")[0].told
+
+
+def test_a_followed_run_has_snapshots_and_leaves_the_other_runs_alone() -> None:
+    follow = {"predictor": "gcn", "sampler": "dns", "methods": ["plain"], "every": 2,
+              "epochs": {"planted": [1, 3]}}  # fmt: skip
+    made, without = plan(suites__one__migration=follow), plan()
+    assert {s.path for s in without.all("train")} < {s.path for s in made.all("train")}
+    followed = made.analyses[0].inputs["checkpoint"]
+    assert followed.settings["method"]["snapshots"] == [1, 2, 3]
+    assert made.analyses[0].settings["epochs"] == [1, 3]
+
+
+def test_a_suites_changes_to_split_and_ranking_are_its_own() -> None:
+    params = values()
+    params["suites"]["two"] = params["suites"]["one"] | {
+        "split": {"train": 0.8, "test": 0.1}, "evaluation": {"negatives_per_link": 3},
+    }  # fmt: skip
+    checked = check_params(params)
+    one, two = (Plan(checked, name).all("split")[0].settings for name in ("one", "two"))
+    assert (one["split"]["test"], two["split"]["test"]) == (0.2, 0.1)
+    assert (one["protocol"]["negatives_per_link"], two["protocol"]["negatives_per_link"]) == (1, 3)
+
+
+def test_every_input_of_a_step_is_made_by_a_step_of_the_plan() -> None:
+    made = plan(suites__one__methods=["plain", "mebns"])
+    steps = [step for kind in made.steps.values() for step in kind.values()]
+    there = {step.path for step in steps}
+    assert {read.path for step in steps for read in step.inputs.values()} <= there
+    assert all(made.of(step.kind, step.name) is step for step in steps)
+
+
+def test_more_memory_is_asked_for_a_greater_graph() -> None:
+    made = plan(suites__one__datasets=["cora", "ogbl-ddi"], split__per_dataset={},
+                suites__one__heuristics=[])  # fmt: skip
+    asked = {step.label: memory_mb(step) for step in made.all("graph")}
+    assert asked["ogbl-ddi"] > asked["cora"] >= 1500
+
+
+@pytest.fixture
+def params() -> Params:
+    return check_params(values(suites__one__methods=["plain", "mebns"]))
+
+
+def test_stored_files_finds_the_files_of_every_step(params: Params, tmp_path: Path) -> None:
+    steps = [s for kind in Plan(params).steps.values() for s in kind.values()]
+    wanted = {tmp_path / path for step in steps for path in step.paths.values()}
+    for path in wanted:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    (tmp_path / "results/tables/one").mkdir(parents=True)
+    (tmp_path / "results/tables/one/results.csv").touch()
+    assert set(stored_files(tmp_path)) == wanted
