@@ -150,7 +150,7 @@ Written by `make benchmark`. {machine}, {threads} threads; neglink {version}, Py
 
 Each program has its own process; the two of a row take turns. The ratio is the median over turns.
 
-| data set | training links | comparison | first, ms | second, ms | ratio | range | peak memory, MB |
+| data set | training links | comparison | first, ms | second, ms | ratio | range | peak, MB |
 | --- | ---: | --- | ---: | ---: | ---: | --- | --- |
 """
 

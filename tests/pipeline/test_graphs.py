@@ -1,0 +1,95 @@
+"""The pipeline on real Cora, on an edge list of one's own, and on files that are not right."""
+
+import csv
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.pipeline.conftest import Project
+
+pytestmark = pytest.mark.xdist_group("pipeline")
+
+MIRROR = os.environ.get("NEGLINK_MIRROR")
+needs_mirror = pytest.mark.skipif(not MIRROR, reason="set NEGLINK_MIRROR to a folder of raw files")
+
+
+def rows(project: Project, suite: str) -> list[dict[str, str]]:
+    with (project.folder / f"results/tables/{suite}/results.csv").open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def mirror_of_cora(folder: Path) -> Path:
+    assert MIRROR
+    shutil.copytree(Path(MIRROR) / "Planetoid/Cora", folder / "Planetoid/Cora")
+    return folder
+
+
+@pytest.mark.real
+@needs_mirror
+def test_plain_training_on_cora_beats_common_neighbours(fresh):
+    fresh.set("data.mirror", MIRROR)
+    fresh.set("predictors.gcn", {"hidden": 32, "d": 16})
+    fresh.set("methods.plain", {"epochs": 40})
+    suite = {
+        "title": "Cora", "datasets": ["cora"], "predictors": ["gcn"], "heuristics": ["cn"],
+        "samplers": ["uniform"], "methods": ["plain"], "seeds": 1, "metrics": ["hits@20", "auc"],
+    }  # fmt: skip
+    fresh.set("suites.cora", suite)
+    fresh.build("--config", "suite=cora")
+    auc = {
+        row["predictor"]: float(row["mean"])
+        for row in rows(fresh, "cora")
+        if row["metric"] == "auc"
+    }
+    assert 0.65 < auc["cn"] < 0.78  # a third of Cora's test links have a common neighbour
+    assert 0.82 < auc["gcn"] < 0.95
+
+
+@pytest.mark.real
+@needs_mirror
+@pytest.mark.parametrize("fault", ["flipped", "truncated"])
+def test_a_damaged_raw_file_stops_the_run_by_name_before_it_is_read(fresh, tmp_path, fault):
+    mirror = mirror_of_cora(tmp_path / "mirror")
+    file = mirror / "Planetoid/Cora/raw/ind.cora.graph"
+    content = bytearray(file.read_bytes())
+    content[100] ^= 1
+    file.write_bytes(content if fault == "flipped" else content[: len(content) // 2])
+    fresh.set("data.mirror", str(mirror))
+    fresh.set("suites.heuristic.datasets", ["cora"])
+    output = fresh.snakemake("--cores", "2", "--config", "suite=heuristic", fails=True)
+    assert "ind.cora.graph" in output
+    assert "neglink: error" in output
+    assert "Traceback" not in output
+    assert not fresh.files("data/graphs/*", "data/raw/Planetoid/Cora/raw/ind.cora.graph")
+
+
+def test_an_edge_list_of_ones_own_becomes_a_row_of_the_table(fresh):
+    links = "\n".join(f"{a},{b}" for a in range(60) for b in range(a + 1, 60) if (a * b) % 7 == 3)
+    (fresh.folder / "mine.csv").write_text(f"from,to\n{links}\n5,5\n{links.splitlines()[0]}\n")
+    fresh.set("data.custom", {"mine": {"links": "mine.csv"}})
+    fresh.set("suites.heuristic.datasets", ["mine"])
+    fresh.build("--config", "suite=heuristic")
+    assert {row["dataset"] for row in rows(fresh, "heuristic")} == {"mine"}
+    told = next(iter(fresh.files("data/graphs/mine-*.json").values()))[1].decode()
+    assert '"self_loops": 1' in told
+    assert '"duplicates": 1' in told
+
+
+def test_hard_negatives_are_ranked_for_each_link(fresh):
+    fresh.set("evaluation", {"kind": "heart", "per_link": 20, "positives": 30})
+    fresh.set("suites.heuristic.metrics", ["hits@10", "mrr"])
+    fresh.set("suites.heuristic.primary", "mrr")
+    fresh.build("--config", "suite=heuristic")
+    mrr = [float(row["mean"]) for row in rows(fresh, "heuristic") if row["metric"] == "mrr"]
+    assert 1 / 21 <= mrr[0] < 0.6  # below that of uniform negatives, above the worst
+
+
+def test_an_edge_list_that_is_missing_is_named_before_any_job(fresh):
+    fresh.set("data.custom", {"mine": {"links": "nowhere.csv"}})
+    fresh.set("suites.heuristic.datasets", ["mine"])
+    output = fresh.snakemake("--cores", "2", "--config", "suite=heuristic", fails=True)
+    assert "nowhere.csv" in output
+    assert "Traceback" not in output
+    assert not fresh.files("data/**/*")
