@@ -53,7 +53,7 @@ class Heuristic(Protocol):
 class NodeCentric:
     """Settings that every predictor with node inputs shares."""
 
-    normalise: bool = False
+    normalise: bool = True
     """Divide each node's features by the sum of their absolute values, as PyG's example does."""
     embedding: Annotated[int, Field(ge=1)] = 128
     """Width of the learned input of each node where the graph has no features."""
