@@ -61,7 +61,9 @@ def test_an_analysis_compares_each_epoch_with_the_next() -> None:
         2: logits([3.0, 2.0], [1.0, -3.0]),
         3: logits([3.0, 2.0], [1.0, -3.0]),
     }
-    history = {"loss": [0.7, 0.6, 0.5], "valid": {"epoch": [3], "auc": [0.9]}}
+    history = {
+        "loss": [0.7, 0.6, 0.5], "first_epoch": 11, "valid": {"epoch": [13], "auc": [0.9]}
+    }  # fmt: skip
     weights = {"a": torch.ones(2)}
     found = analyse(Checkpoint(weights, {}, history, {"meta": torch.ones(2)}), scores, [1, 2, 3])
     assert [(m["from"], m["to"], m["movers"]) for m in found["migration"]] == [(1, 2, 2), (2, 3, 0)]

@@ -66,7 +66,7 @@ def analyse(stored: Checkpoint, scores: dict[int, Scores], epochs: list[int]) ->
     extras = {key: value.tolist() for key, value in stored.extras.items()}
     return {
         "curve": {
-            "epoch": list(range(1, len(history["loss"]) + 1)),
+            "epoch": [history["first_epoch"] + i for i in range(len(history["loss"]))],
             "loss": history["loss"],
             "valid_epoch": history["valid"]["epoch"],
             "valid_auc": history["valid"]["auc"],
