@@ -68,7 +68,7 @@ def test_an_analysis_compares_each_epoch_with_the_next() -> None:
     found = analyse(Checkpoint(weights, {}, history, {"meta": torch.ones(2)}), scores, [1, 2, 3])
     assert [(m["from"], m["to"], m["movers"]) for m in found["migration"]] == [(1, 2, 2), (2, 3, 0)]
     assert found["curve"]["test_auc"] == [1.0, 1.0, 1.0]
-    assert found["curve"]["epoch"] == [1, 2, 3]
+    assert found["curve"]["epoch"] == [11, 12, 13]
     assert found["meta"] == {"meta": [1.0, 1.0]}
     json.dumps(found, allow_nan=False)
 
