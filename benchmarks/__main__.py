@@ -194,8 +194,8 @@ def main() -> None:
             continue
         for what, row in results["graphs"][name]["epochs"].items():
             sys.stdout.write(f"  {what}: {row['ratio']:.2f}\n")
-    write_json(HERE / "results.json", results)
-    write_text(HERE / "RESULTS.md", as_markdown(results))
+        write_json(HERE / "results.json", results)  # after each graph: nothing finished is lost
+        write_text(HERE / "RESULTS.md", as_markdown(results))
 
 
 if __name__ == "__main__":
