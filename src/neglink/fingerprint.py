@@ -37,15 +37,14 @@ def fingerprint(modules: Iterable[str]) -> str:
 @cache
 def _read(name: str) -> tuple[str, tuple[str, ...]]:
     """Digest of a module's code ("" for a package) and the modules of its package it imports."""
-    spec = importlib.util.find_spec(name)
-    if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
+    path = _source(name)
+    if path is None:
         return "", ()
-    tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
-    package = name if spec.submodule_search_locations else name.rpartition(".")[0]
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    is_package = path.name == "__init__.py"
+    package = name if is_package else name.rpartition(".")[0]
     imports = tuple(sorted(set(_imports(tree, package, name.partition(".")[0]))))
-    if spec.submodule_search_locations:
-        return "", imports
-    return code_digest(tree), imports
+    return ("" if is_package else code_digest(tree)), imports
 
 
 def code_digest(tree: ast.Module) -> str:
@@ -77,12 +76,20 @@ def _imports(tree: ast.Module, package: str, top: str) -> Iterable[str]:
             names = [base, *(f"{base}.{alias.name}" for alias in node.names)]
         else:
             continue
-        yield from (name for name in names if name.partition(".")[0] == top and _exists(name))
+        yield from (name for name in names if name.partition(".")[0] == top and _source(name))
 
 
 @cache
-def _exists(name: str) -> bool:
-    try:
-        return importlib.util.find_spec(name) is not None
-    except ModuleNotFoundError:  # a name inside a module that is no package
-        return False
+def _source(name: str) -> Path | None:
+    """The file of a module, found without importing its parents, which can take seconds."""
+    top, *rest = name.split(".")
+    spec = importlib.util.find_spec(top)
+    if spec is None or spec.origin is None:
+        return None
+    if not spec.submodule_search_locations:
+        return Path(spec.origin) if not rest and spec.origin.endswith(".py") else None
+    place = Path(spec.origin).parent.joinpath(*rest)
+    for path in (place / "__init__.py", place.with_name(f"{place.name}.py")):
+        if path.is_file():
+            return path
+    return None

@@ -79,7 +79,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def forget() -> None:
     importlib.invalidate_caches()
     module._read.cache_clear()
-    module._exists.cache_clear()
+    module._source.cache_clear()
 
 
 def after(package: Path, name: str, text: str) -> str:
