@@ -10,9 +10,12 @@ rule fetch:
         marker="data/raw/.fetched/{step}.json",
     log:
         "logs/fetch/{step}.log",
+    benchmark:
+        "benchmarks/rules/fetch/{step}.tsv"
     retries: 0
     conda:
         "../envs/neglink.yaml"
+    threads: 1
     resources:
         mem_mb=500,
         runtime=30,
@@ -36,6 +39,7 @@ rule graph:
         "benchmarks/rules/graph/{step}.tsv"
     conda:
         "../envs/neglink.yaml"
+    threads: 1
     resources:
         mem_mb=megabytes("graph"),
         runtime=20,
@@ -59,6 +63,7 @@ rule split:
         "benchmarks/rules/split/{step}.tsv"
     conda:
         "../envs/neglink.yaml"
+    threads: 1
     resources:
         mem_mb=megabytes("split"),
         runtime=60,

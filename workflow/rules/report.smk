@@ -19,6 +19,12 @@ rule suite:
         suite=plan.report.path,
     log:
         f"logs/suite/{plan.report.name}.log",
+    benchmark:
+        f"benchmarks/rules/suite/{plan.report.name}.tsv"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=5,
     run:
         plan.write_suite(Path(output.suite))
 
@@ -30,8 +36,14 @@ rule report:
         marker=plan.marker,
     log:
         f"logs/report/{plan.report.name}.log",
+    benchmark:
+        f"benchmarks/rules/report/{plan.report.name}.tsv"
     conda:
         "../envs/neglink.yaml"
+    threads: 1
+    resources:
+        mem_mb=1500,
+        runtime=15,
     params:
         tables=lambda wildcards, output: str(Path(output.marker).parent),
         figures=f"results/figures/{plan.suite_name}",
