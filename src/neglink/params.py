@@ -1,6 +1,5 @@
 """The typed view of params.yaml, put together from what each component declares on itself."""
 
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -357,11 +356,6 @@ def _migration_problems(resolver: Resolver, suite: SuiteParams, where: str) -> I
 def dataset_names(params: Params) -> set[str]:
     """All names that may stand in a suite's `datasets`."""
     return {"planted", *datasets.names(), *params.data.custom}
-
-
-def mirror_setting(params: Params) -> str | None:
-    """The mirror folder: the environment variable NEGLINK_MIRROR before data.mirror."""
-    return os.environ.get("NEGLINK_MIRROR") or params.data.mirror
 
 
 def with_kind(kind: str, part: Any) -> Entry:

@@ -107,10 +107,6 @@ class Registry(Generic[T]):
         module, _, attribute = known[name].partition(":")
         return getattr(importlib.import_module(module), attribute)  # type: ignore[no-any-return]
 
-    def module(self, name: str) -> str:
-        """The module that holds `name`, as a dotted path."""
-        return self._known[name].partition(":")[0]
-
     def name_of(self, part: T) -> str:
         """The name under which a component's class is registered."""
         own = f"{type(part).__module__}:{type(part).__qualname__}"

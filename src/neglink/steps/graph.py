@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from neglink.datasets import build_graph, entry, obtain
-from neglink.files import sha256, write_json
+from neglink.datasets import build_graph, fetch_files
+from neglink.files import write_json
 from neglink.graph import save_graph
 from neglink.steps.common import write_made_from
 
@@ -15,9 +15,8 @@ def run_fetch(
     marker: Path, settings: Json, made_from: Json, raw: Path, mirror: Path | None
 ) -> None:
     """Bring the raw files of a data set into `raw`, verified, and write down what they are."""
-    source = settings["source"]
-    files = obtain(entry(source["name"]), raw, mirror, source.get("hashes"))
-    write_json(marker, {**made_from, "files": {path.name: sha256(path) for path in files.values()}})
+    files = fetch_files(settings["source"], raw, mirror)
+    write_json(marker, {**made_from, "files": files})
 
 
 def run_graph(
