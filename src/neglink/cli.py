@@ -14,6 +14,8 @@ from neglink.commands import data as data_commands
 from neglink.commands import predict as predict_command
 from neglink.commands import reference as reference_command
 from neglink.commands import runs as runs_commands
+from neglink.commands import same as same_command
+from neglink.commands import verify as verify_command
 from neglink.commands.expected import show_expected
 from neglink.commands.options import PARAMS, ParamsFile, Seeds
 from neglink.errors import NeglinkError, ParamsError
@@ -26,10 +28,12 @@ app = typer.Typer(
 )
 params_app = typer.Typer(no_args_is_help=True, help="Look at params.yaml.")
 app.add_typer(data_commands.app, name="data", help="Look at, check and fetch data sets.")
+runs_commands.app.command("verify")(verify_command.verify)
 app.add_typer(runs_commands.app, name="runs", help="Share a suite's finished runs through git.")
 app.add_typer(params_app, name="params")
 app.command("predict")(predict_command.predict)
 app.command("reference")(reference_command.reference)
+app.command("same")(same_command.same)
 
 Settings = Annotated[str, typer.Option(help="JSON of the step's settings, or @FILE.json.")]
 MadeFrom = Annotated[str, typer.Option(help="JSON that identifies the step, or @FILE.json.")]

@@ -3,16 +3,28 @@
 Comments, docstrings and layout do not count; an edited expression does. Followed are the imports
 of a step's own modules inside their package, so that a changed sparse product is seen by every
 training and a changed plot by none.
+
+A rewrite that computes the same numbers would still make every result that it touches anew.
+`same_results.json` names such rewrites: a module whose code has the digest `now` counts as the code
+`before`, and any later edit ends that. `neglink same` writes it, `neglink runs verify` gives the
+evidence: packed runs, trained again, to the last digit.
 """
 
 import ast
 import hashlib
 import importlib.util
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
-PLUMBING = frozenset({"neglink", "neglink.errors", "neglink.files", "neglink.registry"})
+SAME_RESULTS = Path(__file__).with_name("same_results.json")
+
+PLUMBING = frozenset({
+    "neglink", "neglink.errors", "neglink.files", "neglink.methods.resume", "neglink.registry",
+    "neglink.tensors",
+})  # fmt: skip
 """Modules that carry values about without changing them."""
 
 
@@ -22,16 +34,32 @@ def fingerprint(modules: Iterable[str]) -> str:
     Package `__init__` files are followed but not counted: they only list what a package holds.
     """
     seen: dict[str, str] = {}
+    gone: dict[str, str] = {}
+    same = declared()
     waiting = sorted(set(modules))
     while waiting:
         name = waiting.pop()
         if name in seen or name in PLUMBING:
             continue
         text, imports = _read(name)
-        seen[name] = text
+        entry = same.get(name, {})
+        valid = entry.get("now") == text
+        seen[name] = entry["before"] if valid else text
+        gone |= entry.get("gone", {}) if valid else {}
         waiting.extend(imports)
+    seen = gone | seen
     joined = "\n".join(f"{name} {seen[name]}" for name in sorted(seen) if seen[name])
     return hashlib.sha256(joined.encode()).hexdigest()[:16]
+
+
+@cache
+def declared() -> Mapping[str, Any]:
+    """Module → `now`, `before` ("" where it did not exist), and `gone`: modules that it replaces.
+
+    `gone` maps each module that this one no longer imports to the digest it had.
+    """
+    entries: dict[str, Any] = json.loads(SAME_RESULTS.read_text(encoding="utf-8"))
+    return entries
 
 
 @cache
@@ -45,6 +73,19 @@ def _read(name: str) -> tuple[str, tuple[str, ...]]:
     package = name if is_package else name.rpartition(".")[0]
     imports = tuple(sorted(set(_imports(tree, package, name.partition(".")[0]))))
     return ("" if is_package else code_digest(tree)), imports
+
+
+def all_modules(package: str) -> dict[str, dict[str, Any]]:
+    """Every module of a package: `code`, the digest of its code, and `imports` inside it."""
+    origin = _source(package)
+    assert origin is not None
+    found = {}
+    for path in sorted(origin.parent.rglob("*.py")):
+        parts = path.relative_to(origin.parent).with_suffix("").parts
+        name = ".".join((package, *parts)).removesuffix(".__init__")
+        code, imports = _read(name)
+        found[name] = {"code": code, "imports": imports}
+    return found
 
 
 def code_digest(tree: ast.Module) -> str:

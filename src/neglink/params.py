@@ -182,6 +182,9 @@ class Params(Strict):
     """The suite that is built."""
     device: Literal["cpu", "cuda", "auto"] = "cpu"
     """Where trainings run; no part of any digest."""
+    resume_seconds: Annotated[float, Field(ge=0)] = 60.0
+    """Seconds between two times that a training's state is stored, so that it goes on there if it
+    is killed; no part of any digest."""
     seeds: Seeds = None
     """Seeds in place of what the chosen suite's grids say: a number; or, by data set,
     `{all: 3, ogbl-ddi: 1}`, for which `3,ogbl-ddi=1` is short."""

@@ -221,7 +221,10 @@ class Plan:
             modules = ("neglink.steps.train", *_modules(*parts.values()))
             label = f"{dataset}-{predictor}-{sampler}-s{seed}"
             needs = {name: made[name] for name in step.needs}
-            hidden = {"device": self.params.device}
+            hidden = {
+                "device": self.params.device,
+                "resume_seconds": self.params.resume_seconds,
+            }
             made[step.name] = self._step(
                 step.name, label, settings, {**inputs, **needs}, modules, hidden
             )

@@ -13,12 +13,14 @@ from neglink.errors import TrainingError
 from neglink.methods.base import Checkpoint, MetaData, Run, Step
 from neglink.methods.loop import adam, labels_of, logits_of, training_batches
 from neglink.methods.patience import Patient, train_patiently
+from neglink.methods.resume import Parts
 from neglink.methods.unlabelled import negatives_from
 from neglink.predictors.base import LinkModel
 from neglink.predictors.layers import Linear
 from neglink.predictors.vgae import divergence
 from neglink.registry import component, settings_of
 from neglink.samplers.base import Sampler
+from neglink.tensors import Tensors
 
 
 @component
@@ -77,6 +79,17 @@ class AutoencoderUpdate:
         self.optimiser = adam(model, settings.learning_rate)
         self.generator = run.generator("training pairs")
         self.adversary = Adversary(settings, run, model) if settings.adversarial else None
+
+    def parts(self, found: Tensors | None = None) -> Parts:
+        """See `methods.resume.Resumable`."""
+        own: dict[str, Any] = {"optimiser": self.optimiser, "generator": self.generator}
+        if self.adversary is not None:
+            own |= {
+                "adversary": self.adversary.model,
+                "adversary's optimiser": self.adversary.optimiser,
+                "prior": self.adversary.prior,
+            }
+        return own
 
     def __call__(self, epoch: int) -> float:
         """Train for one epoch; returns the mean loss of its steps, each before the step."""

@@ -10,10 +10,12 @@ from neglink.errors import TrainingError
 from neglink.methods.base import Checkpoint, MetaData, Run, Step
 from neglink.methods.loop import adam, context_of, draw_samples
 from neglink.methods.patience import Patient, train_patiently
+from neglink.methods.resume import Parts
 from neglink.methods.unlabelled import negatives_from
 from neglink.predictors.bagged_gcn import BaggedGCNModel
 from neglink.registry import component, settings_of
 from neglink.samplers.base import Sampler
+from neglink.tensors import Tensors
 
 
 @component
@@ -75,6 +77,10 @@ class BaggingUpdate:
             for _ in model.bags
         ]
         """The unlabelled pairs [2, q] of each network."""
+
+    def parts(self, found: Tensors | None = None) -> Parts:
+        """See `methods.resume.Resumable`."""
+        return {"optimiser": self.optimiser}
 
     def __call__(self, epoch: int) -> float:
         """Train for one epoch; returns the loss before the step."""

@@ -8,6 +8,7 @@ import torch
 from torch import Generator, Tensor
 
 from neglink.graph import Graph
+from neglink.methods.resume import Keeper
 from neglink.predictors.base import LinkModel, Predictor
 from neglink.samplers.base import Sampler
 
@@ -32,6 +33,8 @@ class Run:
     predictor: Predictor
     sampler: Sampler
     seed: int
+    keeper: Keeper | None = None
+    """Where the training's state is kept, so that it can go on after a kill; none keeps nothing."""
 
     def generator(self, purpose: str) -> Generator:
         """A generator for one purpose; see `stream`."""

@@ -4,7 +4,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Annotated, Any, Literal
 
 import torch
@@ -15,14 +15,18 @@ from neglink.errors import TrainingError
 from neglink.evaluation import metrics
 from neglink.graph import Graph
 from neglink.methods.base import Checkpoint, Run
+from neglink.methods.resume import Json, Keeper, Kept, Parts, Resumable, inside
 from neglink.predictors.base import LinkModel
 from neglink.registry import component
-from neglink.samplers.base import Context, Sampler
+from neglink.samplers.base import Context, Sampler, remembers_for
 
 log = logging.getLogger("neglink")
 
 Update = Callable[[int], float]
 """One epoch: updates the model's weights, returns the training loss."""
+
+Stop = Callable[[int, int], bool]
+"""Whether a training ends after this epoch, which was validated, given the best one so far."""
 
 
 @component
@@ -57,58 +61,140 @@ def adam(model: LinkModel, learning_rate: float) -> torch.optim.Optimizer:
     return torch.optim.Adam(model.parameters(), lr=learning_rate, fused=True)
 
 
+@dataclass
+class Progress:
+    """What the loop has found so far."""
+
+    epoch: int
+    """The last epoch that was trained."""
+    kept: dict[str, Tensor]
+    """The best weights."""
+    best: float | None = None
+    """The selecting metric at these weights."""
+    kept_at: int = 0
+    losses: list[float] = field(default_factory=list)
+    watched: dict[str, list[float]] = field(
+        default_factory=lambda: {"epoch": [], "auc": [], "selected_by": []}
+    )
+    snapshots: dict[int, dict[str, Tensor]] = field(default_factory=dict)
+    extras: dict[str, Tensor] = field(default_factory=dict)
+    """What is kept beside the best weights."""
+    seconds: float = 0.0
+    """Time of the epochs before this process took the training up."""
+    resumed: list[int] = field(default_factory=list)
+    """Epochs after which a killed training was taken up again."""
+
+    def parts(self) -> Parts:
+        """Its tensors, to be stored."""
+        stored: dict[str, Any] = {"kept": self.kept, "extras": self.extras}
+        return stored | {f"snapshots/{epoch}": own for epoch, own in self.snapshots.items()}
+
+    def note(self, seconds: float) -> Json:
+        """Its numbers, to be stored."""
+        keys = ("epoch", "best", "kept_at", "losses", "watched", "resumed")
+        own = {key: getattr(self, key) for key in keys}
+        return own | {"snapshots": list(self.snapshots), "seconds": self.seconds + seconds}
+
+    @classmethod
+    def found(cls, kept: Kept) -> "Progress":
+        """What was stored."""
+        note = dict(kept.note)
+        snapshots = {e: inside(kept.tensors, f"snapshots/{e}") for e in note.pop("snapshots")}
+        note["resumed"] = [*note["resumed"], note["epoch"]]
+        weights, extras = (inside(kept.tensors, name) for name in ("kept", "extras"))
+        return cls(**note, kept=weights, extras=extras, snapshots=snapshots)
+
+
 def train_epochs(
-    run: Run, model: LinkModel, update: Update, epochs: int, training: Training, first: int = 0
-) -> Checkpoint:
+    run: Run, model: LinkModel, update: Update, epochs: int, training: Training, first: int = 0,
+    *, stop: Stop | None = None, beside: Callable[[], dict[str, Tensor]] | None = None,
+) -> Checkpoint:  # fmt: skip
     """Run `update` for some epochs, watch the validation links, keep the best weights.
+
+    With `run.keeper`, and an update and a sampler whose state can be kept, a training that was
+    killed goes on where its state was kept last.
 
     Args:
         run: graph and validation links.
         model: the model that `update` trains.
         update: one epoch.
-        epochs: how many.
+        epochs: how many, at most.
         training: when to validate, which metric selects, which epochs to store.
         first: epochs trained before (a teacher's), added to the epoch numbers of the history and
             of the snapshots.
+        stop: whether the training ends early.
+        beside: further tensors to keep with the best weights, as the checkpoint's extras.
 
     Raises:
         TrainingError: a loss is not finite.
     """
     require_enough_negatives(run, training.select)
-    losses: list[float] = []
-    watched: dict[str, list[float]] = {"epoch": [], "auc": [], "selected_by": []}
-    best, kept, kept_at = -math.inf, copy_weights(model), 0
-    snapshots: dict[int, dict[str, Tensor]] = {}
+    found = Progress(first, copy_weights(model))
+    keeper, every = _keeper(run, update)
+    if keeper is not None and (kept := keeper.load()) is not None:
+        found = Progress.found(kept)
+        kept.restore(_parts(model, update, kept.tensors))
+        log.info("goes on after epoch %d", found.epoch)
     started, report_at = time.monotonic(), 0.0
-    for epoch in range(first + 1, first + epochs + 1):
+    last = found.epoch == first + epochs or _ended(found, stop)
+    while not last:
+        epoch = found.epoch + 1
         model.train()
-        losses.append(update(epoch - 1))
+        found.losses.append(update(epoch - 1))
         model.eval()
-        if not math.isfinite(losses[-1]):
+        if not math.isfinite(found.losses[-1]):
             raise TrainingError(
-                f"the loss is {losses[-1]} in epoch {epoch}: lower learning_rate "
+                f"the loss is {found.losses[-1]} in epoch {epoch}: lower learning_rate "
                 f"(now {training.learning_rate:g}), or look for extreme feature values"
             )
         if epoch in training.snapshots:
-            snapshots[epoch] = copy_weights(model)
+            found.snapshots[epoch] = copy_weights(model)
         last = epoch == first + epochs
+        found.epoch = epoch
         if last or (epoch - first) % training.validate_every == 0:
             auc, value = validate(run, model, training.select)
             for key, number in (("epoch", epoch), ("auc", auc), ("selected_by", value)):
-                watched[key].append(number)
+                found.watched[key].append(number)
+            best = -math.inf if found.best is None else found.best
             if value > best or training.select == "last":
-                best, kept, kept_at = value, copy_weights(model), epoch
+                found.best, found.kept, found.kept_at = value, copy_weights(model), epoch
+                found.extras = {} if beside is None else beside()
+            last = last or _ended(found, stop)
         if last or time.monotonic() - report_at > 5:
             report_at = time.monotonic()
-            log.info("epoch %d/%d  loss %.4f", epoch, first + epochs, losses[-1])
-    history = {
-        "loss": losses,
-        "valid": watched,
+            log.info("epoch %d/%d  loss %.4f", epoch, first + epochs, found.losses[-1])
+        if keeper is not None and epoch % every == 0:
+            parts = {**_parts(model, update), **found.parts()}
+            keeper.keep(parts, lambda: found.note(time.monotonic() - started))
+    history: Json = {
+        "loss": found.losses,
+        "valid": found.watched,
         "first_epoch": first + 1,
-        "kept_epoch": kept_at,
-        "loop_seconds": time.monotonic() - started,
+        "kept_epoch": found.kept_at,
+        "loop_seconds": found.seconds + time.monotonic() - started,
     }
-    return Checkpoint(kept, snapshots, history)
+    if found.resumed:
+        history["resumed_after"] = found.resumed
+    return Checkpoint(found.kept, found.snapshots, history, found.extras)
+
+
+def _ended(found: Progress, stop: Stop | None) -> bool:
+    """Whether the last epoch was validated and `stop` ends the training there."""
+    validated = found.watched["epoch"][-1:] == [found.epoch]
+    return stop is not None and validated and stop(found.epoch, found.kept_at)
+
+
+def _keeper(run: Run, update: Update) -> tuple[Keeper | None, int]:
+    """Where the state is kept, if it can be, and the epochs between two such times."""
+    every = remembers_for(run.sampler)
+    can = run.keeper is not None and every > 0 and isinstance(update, Resumable)
+    return (run.keeper, every) if can else (None, 1)
+
+
+def _parts(model: LinkModel, update: Update, found: dict[str, Tensor] | None = None) -> Parts:
+    assert isinstance(update, Resumable)
+    own = None if found is None else inside(found, "update")
+    return {"model": model, **{f"update/{k}": p for k, p in update.parts(own).items()}}
 
 
 def require_enough_negatives(run: Run, select: str) -> None:

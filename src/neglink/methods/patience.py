@@ -5,7 +5,6 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from neglink.methods.base import Checkpoint, Run
-from neglink.methods.joined import Joined
 from neglink.methods.loop import Training, Update, train_epochs
 from neglink.methods.unlabelled import Negatives
 from neglink.predictors.base import LinkModel
@@ -39,17 +38,11 @@ class Patient(Training):
 def train_patiently(settings: Patient, run: Run, model: LinkModel, update: Update) -> Checkpoint:
     """Run `update` until patience or epochs are spent; the best weights are kept.
 
-    Training cannot end before `patience` epochs after the best one so far, so the epochs up to
-    there are trained in one go.
+    It ends after a look at the validation links, `patience` epochs or more after the best one.
     """
-    joined = Joined(settings.select)
-    while (until := _earliest_end(settings, joined.kept_epoch)) > joined.epochs:
-        epochs = until - joined.epochs
-        joined.add(train_epochs(run, model, update, epochs, settings, first=joined.epochs))
-    return joined.result()
+    patience = None if settings.select == "last" else settings.patience
 
+    def stop(epoch: int, best: int) -> bool:
+        return patience is not None and epoch >= max(settings.least_epochs, best + patience)
 
-def _earliest_end(settings: Patient, best: int) -> int:
-    if settings.patience is None or settings.select == "last":
-        return settings.epochs
-    return min(settings.epochs, max(settings.least_epochs, best + settings.patience))
+    return train_epochs(run, model, update, settings.epochs, settings, stop=stop)

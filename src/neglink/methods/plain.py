@@ -16,9 +16,11 @@ from neglink.methods.loop import (
     train_epochs,
     training_batches,
 )
+from neglink.methods.resume import Parts
 from neglink.predictors.base import LinkModel
 from neglink.registry import component, settings_of
 from neglink.samplers.base import Sampler
+from neglink.tensors import Tensors
 
 
 @component
@@ -63,6 +65,10 @@ class PlainUpdate:
         self.settings, self.run, self.model = settings, run, model
         self.optimiser = adam(model, settings.learning_rate)
         self.generator = run.generator("training pairs")
+
+    def parts(self, found: Tensors | None = None) -> Parts:
+        """See `methods.resume.Resumable`."""
+        return {"optimiser": self.optimiser, "generator": self.generator}
 
     def __call__(self, epoch: int) -> float:
         """Train for one epoch; returns the mean loss of its steps, each before the step."""

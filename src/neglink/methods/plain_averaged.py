@@ -9,8 +9,10 @@ from torch.nn.utils import clip_grad_norm_
 from neglink.methods.base import Checkpoint, MetaData, Run
 from neglink.methods.loop import train_epochs
 from neglink.methods.plain import Plain, PlainUpdate
+from neglink.methods.resume import Number, Parts
 from neglink.predictors.base import LinkModel
 from neglink.registry import component
+from neglink.tensors import Tensors
 
 RAMP = 10
 """Steps after which the mean may hold half of what it was: it forgets the first weights soon."""
@@ -50,6 +52,11 @@ class AveragedUpdate(PlainUpdate):
         self.mean, self.steps = mean, 0
         self.optimiser.register_step_pre_hook(lambda *_: self._clip())
         self.optimiser.register_step_post_hook(lambda *_: self._follow())
+
+    def parts(self, found: Tensors | None = None) -> Parts:
+        """See `methods.resume.Resumable`."""
+        own: Parts = {"followed": self.model, "steps": Number(self, "steps")}
+        return {**super().parts(found), **own}
 
     def __call__(self, epoch: int) -> float:
         """Train for one epoch; returns the mean loss of its steps, each before the step."""

@@ -13,7 +13,7 @@ from neglink.methods.base import Run
 from neglink.methods.plain import Plain, PlainUpdate
 from neglink.predictors.base import LinkModel
 from neglink.registry import component
-from neglink.samplers.base import Context, Sampler
+from neglink.samplers.base import Context, Sampler, remembers_for
 from neglink.splits.base import non_links, pairs_of, uniform_non_links
 
 
@@ -62,6 +62,11 @@ class GlobalChoice:
     """Draws as many negatives as it is given links. It is no `Sampler`: centres are not kept."""
 
     rater: Rater
+
+    @property
+    def remembers_for(self) -> int:
+        """See `samplers.base.remembers_for`."""
+        return remembers_for(self.rater)
 
     def sample(self, context: Context, positives: Tensor, generator: Generator) -> Tensor:
         """Negatives [2, k] for k links, centres ascending, each at most once.

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Generator, Tensor
@@ -65,6 +65,15 @@ class Sampler(Protocol):
             in the train graph.
         """
         ...
+
+
+def remembers_for(sampler: Any) -> int:
+    """Epochs from one at whose start a sampler remembers nothing to the next; 0: it always does.
+
+    At such times a training can be taken up again. A sampler says so by a number `remembers_for`;
+    one without it keeps nothing from epoch to epoch, which is 1.
+    """
+    return int(getattr(sampler, "remembers_for", 1))
 
 
 def in_blocks(positives: Tensor, candidates: int, draw: Callable[[Tensor], Tensor]) -> Tensor:

@@ -70,6 +70,11 @@ class DiffusionSampler(Denoising):
                 "with real_share: 1"
             )
 
+    @property
+    def remembers_for(self) -> int:
+        """See `samplers.base.remembers_for`."""
+        return 0  # its network learns from epoch to epoch
+
     def sample(self, context: Context, positives: Tensor, generator: Generator) -> Tensor:
         """Negatives [2, k] for positives [2, k]; see `samplers.base.Sampler`."""
         z = context.embeddings

@@ -74,6 +74,11 @@ class FNS:
     """Epochs between two looks at the embeddings, O(n² d) each under the lower approximation; as
     for mcns, one generator then serves one training run."""
 
+    @property
+    def remembers_for(self) -> int:
+        """See `samplers.base.remembers_for`."""
+        return self.refresh
+
     def sample(self, context: Context, positives: Tensor, generator: Generator) -> Tensor:
         """Negatives [2, k] for positives [2, k]; see `samplers.base.Sampler`."""
         repeated = positives.repeat_interleave(self.candidates, dim=1)

@@ -64,6 +64,11 @@ class MCNS:
     """Chains that run side by side; none takes √k for k links. Fewer carry their state further and
     take more steps, one after the other."""
 
+    @property
+    def remembers_for(self) -> int:
+        """See `samplers.base.remembers_for`."""
+        return self.refresh
+
     def sample(self, context: Context, positives: Tensor, generator: Generator) -> Tensor:
         """Negatives [2, k] for positives [2, k]; see `samplers.base.Sampler`."""
         context.require_score("mcns")

@@ -54,6 +54,11 @@ class NML:
     """α of M's loss, which holds W near uniform weights; not multiplied by n − 1, as in the source,
     where it leaves W uniform."""
 
+    @property
+    def remembers_for(self) -> int:
+        """See `samplers.base.remembers_for`."""
+        return 0  # its network learns from epoch to epoch
+
     def sample(self, context: Context, positives: Tensor, generator: Generator) -> Tensor:
         """Negatives [2, k] for positives [2, k]; see `samplers.base.Sampler`."""
         if context.embeddings is None or positives.shape[1] == 0:

@@ -7,7 +7,7 @@ from pydantic import Field
 from torch import Generator, Tensor
 
 from neglink.registry import component
-from neglink.samplers.base import Context, Sampler
+from neglink.samplers.base import Context, Sampler, remembers_for
 from neglink.samplers.k_hop import KHop
 
 
@@ -27,6 +27,11 @@ class STD:
 
     def __post_init__(self) -> None:
         resolve(self.base)  # a wrong base is refused now, not in the first epoch
+
+    @property
+    def remembers_for(self) -> int:
+        """See `samplers.base.remembers_for`."""
+        return remembers_for(resolve(self.base))
 
     def sample(self, context: Context, positives: Tensor, generator: Generator) -> Tensor:
         """Negatives [2, k] for positives [2, k]; see `samplers.base.Sampler`."""

@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from neglink.errors import ParamsError, TrainingError
-from neglink.files import atomic, read_json, write_json
+from neglink.errors import ParamsError
+from neglink.files import read_json, write_json
 from neglink.methods.base import Checkpoint
 from neglink.steps.provenance import stamp
+from neglink.tensors import read_tensors, write_tensors
 
 Json = dict[str, Any]
 
@@ -59,27 +58,21 @@ def write_made_from(path: Path, made_from: Json, settings: Json, **more: Any) ->
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Write weights, snapshots and extras as one safetensors file."""
+    """Write weights, snapshots and extras as one file with a checksum."""
     tensors = {f"weights/{k}": v for k, v in checkpoint.weights.items()}
     for epoch, weights in checkpoint.snapshots.items():
         tensors |= {f"snapshots/{epoch}/{k}": v for k, v in weights.items()}
     tensors |= {f"extras/{k}": v for k, v in checkpoint.extras.items()}
-    with atomic(path) as temporary:
-        save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, temporary)
+    write_tensors(path, tensors)
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
     """Read what `save_checkpoint` wrote, and the history from the JSON file beside it.
 
     Raises:
-        TrainingError: the file is damaged.
+        DataError: the file is damaged.
     """
-    try:
-        tensors = load_file(path)
-    except SafetensorError as error:
-        raise TrainingError(
-            f"{path}: damaged checkpoint ({error}); delete it and run again"
-        ) from None
+    tensors, _ = read_tensors(path)
     weights: dict[str, Tensor] = {}
     extras: dict[str, Tensor] = {}
     snapshots: dict[int, dict[str, Tensor]] = {}

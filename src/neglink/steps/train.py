@@ -2,6 +2,7 @@
 
 import logging
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from neglink.files import read_arrays, read_json, write_arrays
 from neglink.graph import load_graph
 from neglink.methods import METHODS
 from neglink.methods.base import Checkpoint, MetaData, Run
+from neglink.methods.resume import Keeper
 from neglink.predictors import PREDICTORS
 from neglink.samplers import SAMPLERS
 from neglink.splits import LinkSplit
@@ -40,12 +42,14 @@ def run_training(
         made: what earlier steps made, by step name.
         output: safetensors for a checkpoint, npz for meta data.
         side: JSON file with history, cost and origin.
-        settings: predictor, sampler, method, seed, device.
+        settings: predictor, sampler, method, seed; device, and the seconds after which a
+            training's state is stored again beside `output`, to go on from if it is killed.
         made_from: identity of the step.
     """
     device = pick_device(settings.get("device", "cpu"))
     clock = Clock(device)
-    run = load_run(graph, split, settings, device)
+    keeper = Keeper(output.with_suffix(".state"), settings.get("resume_seconds", 60))
+    run = replace(load_run(graph, split, settings, device), keeper=keeper)
     recipe = dict(settings["method"])
     method = METHODS.make(recipe.pop("kind"), **recipe)
     loaded = {name: _load(path) for name, path in made.items()}
@@ -65,6 +69,7 @@ def run_training(
     else:
         save_checkpoint(output, result)
         write_made_from(side, made_from, settings, cost=cost, history=result.history)
+    keeper.clear()
     log.info("%s: %.1f s", made_from.get("step", step), cost["seconds"])
 
 

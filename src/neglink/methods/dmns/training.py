@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
-import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,16 +14,12 @@ from neglink.errors import TrainingError
 from neglink.graph import Graph
 from neglink.methods.base import Checkpoint, Run
 from neglink.methods.dmns.positivity import positivity
-from neglink.methods.loop import (
-    Batch,
-    copy_weights,
-    require_enough_negatives,
-    training_batches,
-    validate,
-)
+from neglink.methods.loop import Batch, train_epochs, training_batches
 from neglink.methods.parts import found, stored
+from neglink.methods.resume import Parts
 from neglink.predictors.base import LinkModel
 from neglink.samplers.denoising import Diffusion
+from neglink.tensors import Tensors
 
 if TYPE_CHECKING:
     from neglink.methods.dmns.method import DMNS
@@ -48,7 +42,9 @@ def train_dmns(settings: DMNS, run: Run) -> Checkpoint:
             "diffusion"
         )
     update = DMNSUpdate(settings, run, model)
-    made = _epochs(settings, run, model, update)
+    made = train_epochs(
+        run, model, update, settings.epochs, settings, stop=update.stop, beside=update.extras
+    )
     made.history["diffusion_loss"] = update.diffusion_losses
     if settings.levels:
         made.history["levels"] = list(settings.level_times)
@@ -76,6 +72,29 @@ class DMNSUpdate:
         self.diffusion: Diffusion | None = None
         self.diffusion_losses: list[float] = []
 
+    def parts(self, found: Tensors | None = None) -> Parts:
+        """See `methods.resume.Resumable`."""
+        if found is not None and self.diffusion is None and self.settings.levels:
+            self._begin(embeddings_of(self.model, self.run.graph))
+        own: dict[str, Any] = {
+            "optimiser": self.optimiser,
+            "generator": self.generator,
+            "noise": self.noise,
+            "diffusion losses": self.diffusion_losses,
+        }
+        if self.diffusion is not None:
+            own |= {"denoiser": self.diffusion.network, "denoising": self.diffusion.optimiser}
+        return own
+
+    def stop(self, epoch: int, kept_at: int) -> bool:
+        """Whether patience has run out."""
+        patience = self.settings.patience
+        return patience is not None and epoch - kept_at >= patience
+
+    def extras(self) -> Tensors:
+        """A copy of the diffusion's weights."""
+        return stored(None if self.diffusion is None else self.diffusion.network, "diffusion")
+
     def __call__(self, epoch: int) -> float:
         """Train for one epoch; returns the mean loss of its steps, each before the step."""
         made = self._learn() if self.settings.levels else None
@@ -92,12 +111,15 @@ class DMNSUpdate:
     def _learn(self) -> tuple[Diffusion, Tensor]:
         """The diffusion after this epoch's steps, and the embeddings they saw [n, d]."""
         z = embeddings_of(self.model, self.run.graph)
-        if self.diffusion is None:
-            host = torch.Generator().manual_seed(self.run.generator("denoiser").initial_seed())
-            self.diffusion = Diffusion(self.settings, z.shape[1], z.device, host)
+        diffusion = self.diffusion or self._begin(z)
         steps = self.settings.diffusion_steps
-        self.diffusion_losses.append(self.diffusion.learn(self.run.graph, z, steps, self.noise))
-        return self.diffusion, z
+        self.diffusion_losses.append(diffusion.learn(self.run.graph, z, steps, self.noise))
+        return diffusion, z
+
+    def _begin(self, z: Tensor) -> Diffusion:
+        host = torch.Generator().manual_seed(self.run.generator("denoiser").initial_seed())
+        self.diffusion = Diffusion(self.settings, z.shape[1], z.device, host)
+        return self.diffusion
 
     def _loss(self, batch: Batch, made: tuple[Diffusion, Tensor] | None) -> Tensor:
         links = batch.positives.shape[1]
@@ -154,51 +176,6 @@ def generated_logits(
     nodes = torch.arange(graph.n, wider.n, device=z.device)
     pairs = torch.stack([queries.repeat(levels), nodes])
     return model.decode(wider, torch.cat([z, x.flatten(0, 1)]), pairs).view(levels, k)
-
-
-def _epochs(settings: DMNS, run: Run, model: LinkModel, update: DMNSUpdate) -> Checkpoint:
-    """Epochs until `patience` runs out: as `methods.loop.train_epochs`, which has none."""
-    require_enough_negatives(run, settings.select)
-    losses: list[float] = []
-    watched: dict[str, list[float]] = {"epoch": [], "auc": [], "selected_by": []}
-    best, kept, kept_at = -math.inf, copy_weights(model), 0
-    extras: dict[str, Tensor] = {}
-    snapshots: dict[int, dict[str, Tensor]] = {}
-    started, report_at = time.monotonic(), 0.0
-    for epoch in range(1, settings.epochs + 1):
-        model.train()
-        losses.append(update(epoch - 1))
-        model.eval()
-        if not math.isfinite(losses[-1]):
-            raise TrainingError(
-                f"the loss is {losses[-1]} in epoch {epoch}: lower learning_rate "
-                f"(now {settings.learning_rate:g}), or look for extreme feature values"
-            )
-        if epoch in settings.snapshots:
-            snapshots[epoch] = copy_weights(model)
-        last = epoch == settings.epochs
-        if last or epoch % settings.validate_every == 0:
-            auc, value = validate(run, model, settings.select)
-            for key, number in (("epoch", epoch), ("auc", auc), ("selected_by", value)):
-                watched[key].append(number)
-            if value > best or settings.select == "last":
-                best, kept, kept_at = value, copy_weights(model), epoch
-                network = None if update.diffusion is None else update.diffusion.network
-                extras = stored(network, "diffusion")
-            last = last or (settings.patience is not None and epoch - kept_at >= settings.patience)
-        if last or time.monotonic() - report_at > 5:
-            report_at = time.monotonic()
-            log.info("epoch %d/%d  loss %.4f", epoch, settings.epochs, losses[-1])
-        if last:
-            break
-    history = {
-        "loss": losses,
-        "valid": watched,
-        "first_epoch": 1,
-        "kept_epoch": kept_at,
-        "loop_seconds": time.monotonic() - started,
-    }
-    return Checkpoint(kept, snapshots, history, extras)
 
 
 def stored_diffusion(settings: DMNS, made: Checkpoint, z: Tensor) -> Diffusion:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -27,7 +27,9 @@ from neglink.methods.loop import (
 )
 from neglink.methods.mebns.meta_learner import MetaLearner
 from neglink.methods.mebns.teacher import with_std_generator
+from neglink.methods.resume import Number, Parts
 from neglink.predictors.base import LinkModel
+from neglink.tensors import Tensors
 
 if TYPE_CHECKING:
     from neglink.methods.mebns.method import MeBNS
@@ -92,6 +94,18 @@ class StudentUpdate:
             self.meta_optimiser = torch.optim.SGD(
                 self.meta.parameters(), lr=settings.meta_learning_rate
             )
+
+    def parts(self, found: Tensors | None = None) -> Parts:
+        """See `methods.resume.Resumable`."""
+        own: dict[str, Any] = {
+            "optimiser": self.optimiser,
+            "generator": self.generator,
+            "epochs": Number(self, "epochs"),
+            "last": self.last,
+        }
+        if self.metadata is not None:
+            own |= {"meta": self.meta, "meta optimiser": self.meta_optimiser}
+        return own
 
     def __call__(self, epoch: int) -> float:
         """Train for one epoch; returns the mean (weighted) loss of its steps."""

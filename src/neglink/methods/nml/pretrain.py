@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -15,7 +15,9 @@ from neglink.methods.base import Checkpoint, Run
 from neglink.methods.loop import Training, shared_settings, train_epochs
 from neglink.methods.nml.views import Augmentation
 from neglink.methods.parts import found, stored
+from neglink.methods.resume import Parts, inside
 from neglink.predictors.base import LinkModel
+from neglink.tensors import Tensors
 
 if TYPE_CHECKING:
     from neglink.methods.nml.method import NML
@@ -60,6 +62,16 @@ class PretrainUpdate:
         self.network: MetricNetwork | None = None
         self.metric_optimiser: torch.optim.Optimizer | None = None
 
+    def parts(self, found: Tensors | None = None) -> Parts:
+        """See `methods.resume.Resumable`."""
+        metric = {} if found is None else inside(found, METRIC)
+        if metric and self.network is None:
+            self._begin_metric(metric["w1"].shape[0])
+        own: dict[str, Any] = {"optimiser": self.optimiser, "generator": self.generator}
+        if self.network is not None:
+            own |= {METRIC: self.network, "metric optimiser": self.metric_optimiser}
+        return own
+
     def __call__(self, epoch: int) -> float:
         """Train for one epoch; returns the encoder's loss before its step."""
         torch.manual_seed(self.run.generator(f"noise of epoch {epoch}").initial_seed())
@@ -80,9 +92,9 @@ class PretrainUpdate:
     def _train_metric(self, u: Tensor, v: Tensor) -> None:
         """T_M steps on M; u and v [n, d] are constants."""
         if self.network is None:
-            self.network = self._new_network(u.shape[1])
-            self.metric_optimiser = self._adam(self.network)
+            self._begin_metric(u.shape[1])
         network, optimiser = self.network, self.metric_optimiser
+        assert network is not None
         assert optimiser is not None
         network.requires_grad_(True)
         unit_u, unit_v = normalize(u), normalize(v)
@@ -114,9 +126,11 @@ class PretrainUpdate:
         """Rows whose products are those of a and b, or their opposites."""
         return (a, b) if self.settings.weights == "similarity" else (-a, b)
 
-    def _new_network(self, width: int) -> MetricNetwork:
+    def _begin_metric(self, width: int) -> None:
         host = torch.Generator().manual_seed(self.run.generator("metric network").initial_seed())
-        return MetricNetwork(width, self.settings.metric_width, host).to(self.run.graph.device)
+        network = MetricNetwork(width, self.settings.metric_width, host)
+        self.network = network.to(self.run.graph.device)
+        self.metric_optimiser = self._adam(self.network)
 
     def _adam(self, part: torch.nn.Module) -> torch.optim.Optimizer:
         rate, decay = self.settings.pretrain_learning_rate, self.settings.weight_decay
