@@ -8,10 +8,10 @@ from torch.distributions import Normal, kl_divergence
 
 from neglink.errors import ParamsError, TrainingError
 from neglink.evaluation.metrics import auc
-from neglink.methods import METHODS, patience
+from neglink.methods import METHODS, loop, patience
 from neglink.methods.autoencoder import Adversary, AutoencoderUpdate
 from neglink.methods.bagging import BaggingUpdate
-from neglink.methods.base import Checkpoint, fit
+from neglink.methods.base import fit
 from neglink.methods.unlabelled import uniform_pairs
 from neglink.predictors import PREDICTORS
 from neglink.predictors.base import normalised_features
@@ -140,19 +140,13 @@ def test_an_adversary_needs_embeddings():
 def test_training_ends_at_the_epoch_at_which_patience_is_spent(least, wait, select, monkeypatch):
     values = torch.rand(30, generator=seeded(6)).tolist()
 
-    def fake(run, model, update, epochs, training, first):
-        seen = range(first + 1, first + epochs + 1)
-        watched = [values[epoch - 1] for epoch in seen]
-        kept = seen[watched.index(max(watched))] if select != "last" else seen[-1]
-        valid = {"epoch": list(seen), "auc": watched, "selected_by": watched}
-        history = {"loss": watched, "kept_epoch": kept, "valid": valid, "loop_seconds": 0.0}
-        return Checkpoint({"epoch": torch.tensor(kept)}, {}, history)
-
-    monkeypatch.setattr(patience, "train_epochs", fake)
+    seen = iter(values)
+    monkeypatch.setattr(loop, "validate", lambda *_: (next(seen),) * 2)
     settings = METHODS.make(
         "autoencoder", epochs=30, patience=wait, least_epochs=least, select=select
     )
-    made = patience.train_patiently(settings, None, None, None)
+    run = make_run(random_graph())
+    made = patience.train_patiently(settings, run, run.model(), lambda epoch: values[epoch])
     best, end = 1, 30  # the reference: one epoch after the other
     for epoch in range(1, 31):
         best = epoch if values[epoch - 1] > values[best - 1] else best
@@ -161,7 +155,6 @@ def test_training_ends_at_the_epoch_at_which_patience_is_spent(least, wait, sele
             break
     assert made.history["loss"] == values[:end]
     assert made.history["kept_epoch"] == (best if select == "auc" else end)
-    assert made.weights["epoch"] == made.history["kept_epoch"]
 
 
 def test_a_bagged_model_scores_by_the_mean_probability(graph):

@@ -13,9 +13,8 @@ from neglink.errors import ParamsError, TrainingError
 from neglink.evaluation import metrics
 from neglink.graph import Graph
 from neglink.graph.pairs import pair_dot
-from neglink.methods import METHODS
+from neglink.methods import METHODS, loop
 from neglink.methods.base import fit
-from neglink.methods.dmns import training
 from neglink.methods.dmns.positivity import (
     Gaussian,
     fitted,
@@ -444,7 +443,7 @@ def test_the_check_changes_no_weight(graph):
 
 def test_training_ends_when_patience_runs_out(graph, monkeypatch):
     values = iter([0.1, 0.3, 0.2, 0.3, 0.25, 0.9])
-    monkeypatch.setattr(training, "validate", lambda run, model, select: (0.5, next(values)))
+    monkeypatch.setattr(loop, "validate", lambda run, model, select: (0.5, next(values)))
     made = fit(dmns(epochs=50, patience=3, snapshots=(1, 4)), make_run(graph, "gcn"))
     assert made.history["kept_epoch"] == 2
     assert len(made.history["loss"]) == 5

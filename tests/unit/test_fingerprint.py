@@ -2,9 +2,14 @@
 
 import ast
 import importlib
+import json
+import os
+import shutil
+import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -80,6 +85,7 @@ def forget() -> None:
     importlib.invalidate_caches()
     module._read.cache_clear()
     module._source.cache_clear()
+    module.declared.cache_clear()
 
 
 def after(package: Path, name: str, text: str) -> str:
@@ -104,3 +110,102 @@ def test_a_samplers_code_is_not_in_another_samplers_fingerprint() -> None:
     prints = {name: fingerprint([f"neglink.samplers.{name}"]) for name in ("pns", "dns", "uniform")}
     assert len(set(prints.values())) == 3
     assert "neglink.samplers.dns" not in module._read("neglink.samplers.pns")[1]
+
+
+# ── rewrites that change no number ──────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def declare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Write same_results.json for the package `toy`."""
+    file = tmp_path / "same.json"
+    monkeypatch.setattr(module, "SAME_RESULTS", file)
+
+    def write(**entries: dict[str, Any]) -> None:
+        file.write_text(json.dumps({f"toy.{name}": entry for name, entry in entries.items()}))
+        forget()
+
+    write()
+    return write
+
+
+def code(name: str) -> str:
+    return module._read(name)[0]
+
+
+def test_a_declared_rewrite_counts_as_the_code_before(
+    package: Path, declare: Callable[..., None]
+) -> None:
+    before, old = fingerprint(["toy.a"]), code("toy.c")
+    assert after(package, "c", "def h():\n    return 2 - 1") != before
+    declare(c={"now": code("toy.c"), "before": old})
+    assert fingerprint(["toy.a"]) == before
+    assert after(package, "c", "def h():\n    return 3 - 1") != before  # what was declared is gone
+
+
+def test_a_declared_rewrite_may_split_and_join_modules(
+    package: Path, declare: Callable[..., None]
+) -> None:
+    before, old = fingerprint(["toy.a"]), {name: code(f"toy.{name}") for name in "bc"}
+    (package / "e.py").write_text("def k():\n    return 1")
+    after(package, "b", "from toy.e import k\ndef g():\n    return 1 + k()")
+    assert fingerprint(["toy.a"]) != before
+    declare(
+        b={"now": code("toy.b"), "before": old["b"], "gone": {"toy.c": old["c"]}},
+        e={"now": code("toy.e"), "before": ""},
+    )
+    assert fingerprint(["toy.a"]) == before
+
+
+def test_what_is_gone_from_one_module_still_counts_where_another_reads_it(
+    package: Path, declare: Callable[..., None]
+) -> None:
+    old = {name: code(f"toy.{name}") for name in "bc"}
+    (package / "f.py").write_text("import toy.c")
+    after(package, "b", "def g():\n    return 2")
+    declare(b={"now": code("toy.b"), "before": old["b"], "gone": {"toy.c": old["c"]}})
+    before = fingerprint(["toy.a", "toy.f"])
+    after(package, "c", "def h():\n    return 9")
+    assert fingerprint(["toy.a", "toy.f"]) != before
+
+
+def test_every_declaration_of_the_project_is_of_a_module_that_is_there() -> None:
+    known = module.all_modules("neglink")
+    for name, entry in module.declared().items():
+        assert name in known
+        assert {"now", "before"} <= entry.keys() <= {"now", "before", "gone"}
+
+
+def test_the_command_declares_what_git_had(tmp_path: Path) -> None:
+    """On a copy of the package with a history of two commits."""
+    source = Path(module.__file__).parent
+    root = tmp_path / "src/neglink"
+    shutil.copytree(source, root, ignore=shutil.ignore_patterns("__pycache__"))
+    (root / "same_results.json").write_text("{}\n")
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
+    environment |= {"PYTHONPATH": str(tmp_path / "src"), "NEGLINK_WARM": "off"}
+
+    def call(*command: str) -> str:
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def digest() -> str:
+        text = (
+            "from neglink.fingerprint import fingerprint as f; print(f(['neglink.samplers.pns']))"
+        )
+        return call(sys.executable, "-P", "-c", text)
+
+    identity = ("-c", "user.name=test", "-c", "user.email=test@example.org")
+    call("git", "init", "-q")
+    call("git", "add", "--all")
+    call("git", *identity, "commit", "-qm", "Before")
+    before = digest()
+    path = root / "samplers/base.py"
+    path.write_text(path.read_text().replace("ROUNDS = 64", "ROUNDS = 8 * 8"))
+    assert digest() != before
+    command = "from neglink.cli import main; main()"
+    call(sys.executable, "-P", "-c", command, "same", "neglink.samplers.base", "--since", "HEAD")
+    assert digest() == before

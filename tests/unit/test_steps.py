@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from neglink.errors import ParamsError, TrainingError
+from neglink.errors import DataError, ParamsError, TrainingError
 from neglink.files import read_json, write_json
 from neglink.graph import load_graph
 from neglink.methods.base import Checkpoint
@@ -98,7 +98,7 @@ def test_a_cut_off_checkpoint_is_told_by_its_name(tmp_path: Path, keep: float) -
     save_checkpoint(path, Checkpoint({"w": torch.randn(100)}))
     content = path.read_bytes()
     path.write_bytes(content[: int(keep * len(content))])
-    with pytest.raises(TrainingError, match=r"c\.safetensors: damaged .* delete it and run again"):
+    with pytest.raises(DataError, match=r"c\.safetensors: damaged .* delete it and run again"):
         load_checkpoint(path)
 
 
