@@ -35,6 +35,11 @@ FAMILIES = {
     "mebns of batches": ("gcn", "dns", "mebns", {**MEBNS, "batch_links": 30, "meta_batch": 8}),
     "dmns": ("dmns-gcn", "uniform", "dmns",
              {"epochs": 6, "patience": 3, "diffusion_steps": 2, "validate_every": 1}),
+    "pull": ("gcn", "uniform", "pull",
+             {"iterations": 4, "inner_epochs": 3, "patience": None, "store_selected": True}),
+    "pull on expected": ("gcn", "uniform", "pull",
+                         {"iterations": 4, "inner_epochs": 3, "patience": 1, "carry": "none",
+                          "score_on": "expected", "selection": "sampled"}),
     "nml": ("gcn-rrelu", "uniform", "nml", {"epochs": 5, "fine_tune_epochs": 4, **SMALL}),
 }  # fmt: skip
 

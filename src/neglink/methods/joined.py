@@ -5,6 +5,10 @@ from typing import Any
 from torch import Tensor
 
 from neglink.methods.base import Checkpoint
+from neglink.methods.resume import Json, Parts, inside
+from neglink.tensors import Tensors
+
+NUMBERS = ("epochs", "kept_epoch", "auc", "_best", "_losses", "_watched", "_seconds")
 
 
 class Joined:
@@ -28,6 +32,22 @@ class Joined:
         self._losses: list[float] = []
         self._watched: dict[str, list[float]] = {"epoch": [], "auc": [], "selected_by": []}
         self._seconds = 0.0
+
+    def parts(self) -> Parts:
+        """Its tensors, to be stored; see `methods.resume`."""
+        snapshots = {f"snapshots/{epoch}": own for epoch, own in self._snapshots.items()}
+        return {"weights": self._weights, **snapshots}
+
+    def note(self) -> Json:
+        """Its numbers, to be stored."""
+        return {name: getattr(self, name) for name in NUMBERS} | {"at": list(self._snapshots)}
+
+    def restore(self, tensors: Tensors, note: Json) -> None:
+        """Bring back what was stored."""
+        for name in NUMBERS:
+            setattr(self, name, note[name])
+        self._weights = inside(tensors, "weights")
+        self._snapshots = {epoch: inside(tensors, f"snapshots/{epoch}") for epoch in note["at"]}
 
     def add(self, made: Checkpoint) -> None:
         """Append a part whose `first` was `self.epochs`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -15,7 +15,10 @@ from neglink.methods.joined import Joined
 from neglink.methods.loop import adam, context_of, draw_samples, logits_of, train_epochs
 from neglink.methods.pull.candidates import hubs, selected_pairs
 from neglink.methods.pull.expected import expected_graph, require_weighing
+from neglink.methods.resume import Json, Kept, Parts, inside
 from neglink.predictors.vgae import divergence
+from neglink.samplers.base import remembers_for
+from neglink.tensors import Tensors
 
 if TYPE_CHECKING:
     from neglink.methods.pull.method import PULL
@@ -30,26 +33,70 @@ def train(settings: PULL, run: Run) -> Checkpoint:
     run = replace(run, sampler=settings.training_sampler(run.sampler))
     update = PullUpdate(settings, run)
     require_weighing(update.model, run.graph)
-    joined = Joined(settings.select)
-    extras: dict[str, Tensor] = {}
-    history: dict[str, list[Any]] = {"added": [], "weight": [], "valid_auc": []}
-    falls = 0
-    for iteration in range(1, settings.iterations + 1):
-        if iteration > 1:
-            pairs = update.expect(round(settings.growth * (iteration - 1) * run.graph.m))
+    found = Iterations(Joined(settings.select))
+    if run.keeper is not None and (kept := run.keeper.load()) is not None:
+        found.restore(kept, update)
+    joined, history = found.joined, found.history
+    while not found.ended and found.done < settings.iterations:
+        found.done += 1
+        if found.done > 1:
+            pairs = update.expect(round(settings.growth * (found.done - 1) * run.graph.m))
             if settings.store_selected:
-                extras[f"selected_{iteration}"] = pairs
+                found.selected[f"selected_{found.done}"] = pairs.clone()
         before, epochs = joined.auc, settings.inner_epochs
         joined.add(train_epochs(run, update.model, update, epochs, settings, joined.epochs))
         assert joined.auc is not None
         history["added"].append(update.graph.m - run.graph.m)
         history["weight"].append(float(update.labels.double().sum()) - run.graph.m)
         history["valid_auc"].append(joined.auc)
-        falls = falls + 1 if before is not None and joined.auc < before else 0
-        if settings.patience is not None and falls > settings.patience:
-            break
-    kept = -(-joined.kept_epoch // settings.inner_epochs)
-    return joined.result(extras, iterations=history, kept_iteration=kept)
+        found.falls = found.falls + 1 if before is not None and joined.auc < before else 0
+        found.ended = settings.patience is not None and found.falls > settings.patience
+        if run.keeper is not None and remembers_for(run.sampler) > 0:
+            run.keeper.keep(found.parts(update), found.note)
+    kept_iteration = -(-joined.kept_epoch // settings.inner_epochs)
+    more = {"resumed_after": found.resumed} if found.resumed else {}
+    return joined.result(found.selected, iterations=history, kept_iteration=kept_iteration, **more)
+
+
+@dataclass
+class Iterations:
+    """What the iterations have found so far; kept at the end of each, to go on from."""
+
+    joined: Joined
+    done: int = 0
+    """Iterations that are finished, or that is being trained."""
+    falls: int = 0
+    """Iterations in a row that had a lower validation AUROC than the one before."""
+    ended: bool = False
+    history: dict[str, list[Any]] = field(
+        default_factory=lambda: {"added": [], "weight": [], "valid_auc": []}
+    )
+    selected: Tensors = field(default_factory=dict)
+    """The added pairs of each iteration, where they are asked for."""
+    resumed: list[int] = field(default_factory=list)
+    """Iterations after which a killed training was taken up again."""
+
+    def parts(self, update: PullUpdate) -> Parts:
+        """Tensors to be stored."""
+        joined = {f"joined/{name}": part for name, part in self.joined.parts().items()}
+        own: Parts = {"model": update.model, "selected": self.selected, "added": update.added}
+        return {**own, **update.streams(), **joined}
+
+    def note(self) -> Json:
+        """Numbers to be stored."""
+        keys = ("done", "falls", "ended", "history", "resumed")
+        return {key: getattr(self, key) for key in keys} | {"joined": self.joined.note()}
+
+    def restore(self, kept: Kept, update: PullUpdate) -> None:
+        """Bring back what was stored, here and in `update`."""
+        note = dict(kept.note)
+        self.joined.restore(inside(kept.tensors, "joined"), note.pop("joined"))
+        for key, value in note.items():
+            setattr(self, key, value)
+        self.resumed.append(self.done)
+        own: Parts = {"model": update.model, "selected": self.selected, "added": update.added}
+        kept.restore({**own, **update.streams()})
+        update.rebuild()
 
 
 class PullUpdate:
@@ -66,6 +113,20 @@ class PullUpdate:
         """Labels of the links of the given graph."""
         self.graph, self.labels = run.graph, self.given
         """The expected graph, and the label of each of its links: its weight."""
+        self.added: Tensors = {}
+        """The pairs that it has beyond the given links, and their weights."""
+
+    def streams(self) -> Parts:
+        """Optimiser and generators as they are now."""
+        own: dict[str, Any] = {"optimiser": self.optimiser, "generator": self.generator}
+        return own if self.noise is None else {**own, "noise": self.noise}
+
+    def rebuild(self) -> None:
+        """Make the expected graph of `added`."""
+        if self.added:
+            device = self.run.graph.device
+            pairs, weights = (self.added[key].to(device) for key in ("pairs", "weights"))
+            self.graph, self.labels = expected_graph(self.run.graph, pairs, weights)
 
     @torch.no_grad()
     def expect(self, count: int) -> Tensor:
@@ -80,7 +141,8 @@ class PullUpdate:
         z = self.model.encode(carrier)
         score = context_of(self.model, carrier, z, epoch=0).require_score("pull")
         pairs, logits = selected_pairs(given, score, self.centres, count, self.noise)
-        self.graph, self.labels = expected_graph(given, pairs, torch.sigmoid(logits))
+        self.added = {"pairs": pairs, "weights": torch.sigmoid(logits)}
+        self.rebuild()
         if settings.carry == "none":
             self.model = self.run.model()
         if settings.carry != "both":
