@@ -342,8 +342,8 @@ def test_an_epoch_is_the_stated_steps_on_the_stated_parts():
     update = PretrainUpdate(recipe, run, model)
     before = {name: value.clone() for name, value in model.state_dict().items()}
     seen = []
-    network = update._new_network(16)
-    update.network, update.metric_optimiser = network, update._adam(network)
+    update._begin_metric(16)
+    network = update.network
     original = update.metric_optimiser.step
 
     def watch(*arguments, **named):
@@ -451,16 +451,20 @@ def test_the_samplers_network_learns_in_its_epochs_and_avoids_what_is_alike():
     assert same_class(0, z) < 0.6 * chance
     from neglink.samplers.nml import _KNOWN
 
-    known = _KNOWN[generator]
-    weights = known.network.w1.clone()
+    def network():
+        known = _KNOWN.recall(generator, (sampler, z.shape[1]), graph)
+        return known.value.network
+
+    first = network()
+    weights = first.w1.clone()
     same_class(0, z)  # the same embeddings: nothing new to learn
     same_class(1, z.clone())  # an epoch between
-    assert torch.equal(_KNOWN[generator].network.w1, weights)
+    assert torch.equal(network().w1, weights)
     same_class(2, z.clone())
-    assert _KNOWN[generator] is known
-    assert not torch.equal(known.network.w1, weights)
+    assert network() is first
+    assert not torch.equal(first.w1, weights)
     same_class(0, z.clone())
-    assert _KNOWN[generator] is not known  # back in time: another run
+    assert network() is not first  # back in time: another run
 
 
 def test_the_sampler_leaves_torchs_own_generator_alone(graph):

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from itertools import pairwise
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import Field
@@ -10,16 +10,14 @@ from torch import Generator, Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, softplus
 
 from neglink.errors import TrainingError
-from neglink.methods.base import Checkpoint, MetaData, Run, Step
+from neglink.methods.base import Checkpoint, MetaData, Run
 from neglink.methods.loop import adam, labels_of, logits_of, training_batches
 from neglink.methods.patience import Patient, train_patiently
 from neglink.methods.resume import Parts
-from neglink.methods.unlabelled import negatives_from
 from neglink.predictors.base import LinkModel
 from neglink.predictors.layers import Linear
 from neglink.predictors.vgae import divergence
-from neglink.registry import component, settings_of
-from neglink.samplers.base import Sampler
+from neglink.registry import component
 from neglink.tensors import Tensors
 
 
@@ -38,8 +36,6 @@ class Autoencoder(Patient):
     ARGA with the predictor gcn, ARGVA with vgae. Source: Pan et al. (2018), algorithm 1.
     """
 
-    needs_sampler: ClassVar[bool] = True
-
     kl: Annotated[float, Field(ge=0)] = 1.0
     """Weight of the divergence; 1 is the bound's own."""
     adversarial: bool = False
@@ -55,14 +51,6 @@ class Autoencoder(Patient):
     game: Literal["non-saturating", "minimax"] = "non-saturating"
     """What the encoder minimises against the adversary: −log D(z), of the same fixed point and the
     form in use, or log(1 − D(z)), the equation as written."""
-
-    def steps(self) -> tuple[Step, ...]:
-        """One step."""
-        return (Step("train", "checkpoint", settings=tuple(settings_of(self))),)
-
-    def training_sampler(self, base: Sampler) -> Sampler:
-        """Uniform pairs, or the run's own sampler."""
-        return negatives_from(self.negatives, base)
 
     def fit_step(self, name: str, run: Run, made: dict[str, Any]) -> Checkpoint | MetaData:
         """Train; see `methods.base.Method`."""
@@ -136,7 +124,7 @@ class Adversary:
                 "take one that has (gcn, vgae), or set adversarial: false"
             )
         device = run.graph.device
-        host = Generator().manual_seed(run.generator("discriminator").initial_seed())
+        host = run.host_generator("discriminator")
         self.settings = settings
         self.model = Discriminator((width, *settings.discriminator), host).to(device)
         self.optimiser = torch.optim.Adam(

@@ -1,20 +1,18 @@
 """Bagging for positive and unlabelled pairs."""
 
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch.nn.functional import softplus
 
 from neglink.errors import TrainingError
-from neglink.methods.base import Checkpoint, MetaData, Run, Step
+from neglink.methods.base import Checkpoint, MetaData, Run
 from neglink.methods.loop import adam, context_of, draw_samples
 from neglink.methods.patience import Patient, train_patiently
 from neglink.methods.resume import Parts
-from neglink.methods.unlabelled import negatives_from
 from neglink.predictors.bagged_gcn import BaggedGCNModel
-from neglink.registry import component, settings_of
-from neglink.samplers.base import Sampler
+from neglink.registry import component
 from neglink.tensors import Tensors
 
 
@@ -31,20 +29,10 @@ class BaggingPU(Patient):
     mean. Source: Gan et al. (2022), as PULL (2024, appendix C) reimplements it.
     """
 
-    needs_sampler: ClassVar[bool] = True
-
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.batch_links is not None:
             raise ValueError("bagging-pu scores whole bags at once: leave batch_links unset")
-
-    def steps(self) -> tuple[Step, ...]:
-        """One step."""
-        return (Step("train", "checkpoint", settings=tuple(settings_of(self))),)
-
-    def training_sampler(self, base: Sampler) -> Sampler:
-        """Uniform pairs, or the run's own sampler."""
-        return negatives_from(self.negatives, base)
 
     def fit_step(self, name: str, run: Run, made: dict[str, Any]) -> Checkpoint | MetaData:
         """Train; see `methods.base.Method`.
@@ -84,7 +72,7 @@ class BaggingUpdate:
 
     def __call__(self, epoch: int) -> float:
         """Train for one epoch; returns the loss before the step."""
-        torch.manual_seed(self.run.generator(f"noise of epoch {epoch}").initial_seed())
+        torch.manual_seed(self.run.number(f"noise of epoch {epoch}"))
         graph, model = self.run.graph, self.model
         z = model.encode(graph)
         losses = []

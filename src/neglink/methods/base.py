@@ -13,11 +13,15 @@ from neglink.predictors.base import LinkModel, Predictor
 from neglink.samplers.base import Sampler
 
 
-def stream(seed: int, purpose: str, device: torch.device) -> Generator:
-    """A generator for one purpose: equal for equal seeds, independent between purposes."""
+def number_of(seed: int, purpose: str) -> int:
+    """A seed for one purpose: equal for equal seeds, independent between purposes."""
     name = f"{seed}/{purpose}".encode()
-    number = int.from_bytes(hashlib.sha256(name).digest()[:7], "little")
-    return torch.Generator(device).manual_seed(number)
+    return int.from_bytes(hashlib.sha256(name).digest()[:7], "little")
+
+
+def stream(seed: int, purpose: str, device: torch.device) -> Generator:
+    """A generator for one purpose; see `number_of`."""
+    return torch.Generator(device).manual_seed(number_of(seed, purpose))
 
 
 @dataclass(frozen=True)
@@ -37,13 +41,20 @@ class Run:
     """Where the training's state is kept, so that it can go on after a kill; none keeps nothing."""
 
     def generator(self, purpose: str) -> Generator:
-        """A generator for one purpose; see `stream`."""
+        """A generator for one purpose; see `number_of`."""
         return stream(self.seed, purpose, self.graph.device)
+
+    def host_generator(self, purpose: str) -> Generator:
+        """The same on the CPU: weights that it draws are equal on every device."""
+        return stream(self.seed, purpose, torch.device("cpu"))
+
+    def number(self, purpose: str) -> int:
+        """A seed for one purpose, for torch's own generator; see `number_of`."""
+        return number_of(self.seed, purpose)
 
     def model(self, weights: "dict[str, Tensor] | None" = None) -> LinkModel:
         """The predictor's model: with these weights, or freshly initialised by the seed."""
-        host = torch.Generator().manual_seed(self.generator("initial weights").initial_seed())
-        model = self.predictor.build(self.graph, host)
+        model = self.predictor.build(self.graph, self.host_generator("initial weights"))
         if weights is not None:
             model.load_state_dict(weights)
         return model.to(self.graph.device)

@@ -5,7 +5,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -14,10 +14,10 @@ from torch import Generator, Tensor
 from neglink.errors import TrainingError
 from neglink.evaluation import metrics
 from neglink.graph import Graph
-from neglink.methods.base import Checkpoint, Run
+from neglink.methods.base import Checkpoint, Run, Step
 from neglink.methods.resume import Json, Keeper, Kept, Parts, Resumable, inside
 from neglink.predictors.base import LinkModel
-from neglink.registry import component
+from neglink.registry import component, settings_of
 from neglink.samplers.base import Context, Sampler, remembers_for
 
 log = logging.getLogger("neglink")
@@ -31,7 +31,9 @@ Stop = Callable[[int, int], bool]
 
 @component
 class Training:
-    """Settings of the loop; every method has them."""
+    """Settings of the loop; every method has them, and by default one step with all of them."""
+
+    needs_sampler: ClassVar[bool] = True
 
     learning_rate: Annotated[float, Field(gt=0)] = 0.01
     """Step size of Adam."""
@@ -55,10 +57,22 @@ class Training:
             raise ValueError("mask_links needs batch_links: with all links in one batch none is "
                              "left to carry messages")  # fmt: skip
 
+    def steps(self) -> tuple[Step, ...]:
+        """One step."""
+        return (Step("train", "checkpoint", settings=tuple(settings_of(self))),)
 
-def adam(model: LinkModel, learning_rate: float) -> torch.optim.Optimizer:
+    def training_sampler(self, base: Sampler) -> Sampler:
+        """The run's own sampler."""
+        return base
+
+
+def adam(
+    part: torch.nn.Module, learning_rate: float, weight_decay: float = 0.0
+) -> torch.optim.Optimizer:
     """Adam in its fused form: one pass over the weights."""
-    return torch.optim.Adam(model.parameters(), lr=learning_rate, fused=True)
+    return torch.optim.Adam(
+        part.parameters(), lr=learning_rate, weight_decay=weight_decay, fused=True
+    )
 
 
 @dataclass
@@ -310,7 +324,7 @@ def training_batches(
     """
     graph = run.graph
     keep = keep or (lambda samples: samples)
-    noise = run.generator(f"noise of epoch {epoch}").initial_seed()
+    noise = run.number(f"noise of epoch {epoch}")
     torch.manual_seed(noise)
     if training.batch_links is None:
         z = model.encode(graph)

@@ -6,9 +6,10 @@ from pydantic import Field
 
 from neglink.methods.base import Checkpoint, Run
 from neglink.methods.loop import Training, Update, train_epochs
-from neglink.methods.unlabelled import Negatives
+from neglink.methods.unlabelled import Negatives, negatives_from
 from neglink.predictors.base import LinkModel
 from neglink.registry import component
+from neglink.samplers.base import Sampler
 
 
 @component
@@ -33,6 +34,10 @@ class Patient(Training):
     negatives: Negatives = "pairs"
     """Any pair without a link, all equally likely (needs the sampler uniform, whose place it
     takes); or `sampler`, the run's own."""
+
+    def training_sampler(self, base: Sampler) -> Sampler:
+        """Uniform pairs, or the run's own sampler."""
+        return negatives_from(self.negatives, base)
 
 
 def train_patiently(settings: Patient, run: Run, model: LinkModel, update: Update) -> Checkpoint:

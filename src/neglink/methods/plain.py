@@ -1,13 +1,13 @@
 """Plain training: cross entropy on links and freshly drawn negatives."""
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 import torch
 from pydantic import Field
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from neglink.methods.base import Checkpoint, MetaData, Run, Step
+from neglink.methods.base import Checkpoint, MetaData, Run
 from neglink.methods.loop import (
     Training,
     adam,
@@ -18,8 +18,7 @@ from neglink.methods.loop import (
 )
 from neglink.methods.resume import Parts
 from neglink.predictors.base import LinkModel
-from neglink.registry import component, settings_of
-from neglink.samplers.base import Sampler
+from neglink.registry import component
 from neglink.tensors import Tensors
 
 
@@ -31,22 +30,12 @@ class Plain(Training):
     figure 1b.
     """
 
-    needs_sampler: ClassVar[bool] = True
-
     epochs: Annotated[int, Field(ge=1)] = 300
     """Passes over the training links."""
     drop_easiest: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of each epoch's negatives, the lowest-scored ones, that are left out of the loss."""
     drop_after: Annotated[int, Field(ge=0)] = 100
     """Epochs before any negative is left out."""
-
-    def steps(self) -> tuple[Step, ...]:
-        """One step."""
-        return (Step("train", "checkpoint", settings=tuple(settings_of(self))),)
-
-    def training_sampler(self, base: Sampler) -> Sampler:
-        """The run's own sampler."""
-        return base
 
     def fit_step(self, name: str, run: Run, made: dict[str, Any]) -> Checkpoint | MetaData:
         """Train; see `methods.base.Method`."""

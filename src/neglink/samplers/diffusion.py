@@ -1,7 +1,5 @@
 """Negatives near what a conditional diffusion generates, at several levels of hardness."""
 
-import weakref
-from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import torch
@@ -13,6 +11,7 @@ from neglink.graph.neighbours import neighbours_of
 from neglink.registry import component
 from neglink.samplers.base import Context, uniform_non_neighbours
 from neglink.samplers.denoising import Denoising, Diffusion
+from neglink.samplers.memory import Memory
 from neglink.samplers.uniform import Uniform
 
 VALUES = 2**24
@@ -132,22 +131,17 @@ class DiffusionSampler(Denoising):
 
     def _trained(self, graph: Graph, z: Tensor, epoch: int, generator: Generator) -> Diffusion:
         """The generator's own diffusion, after the steps that this epoch asks for."""
-        known = _KNOWN.get(generator)
-        same = (
-            known is not None and known.settings == self and known.graph() is graph
-            and known.width == z.shape[1] and known.epoch <= epoch
-        )  # fmt: skip
-        if known is None or not same:
+        settings = (self, z.shape[1])
+        known = _KNOWN.recall(generator, settings, graph)
+        if known is None or known.epoch > epoch:
             host = torch.Generator().manual_seed(_seed(generator))
             diffusion, steps = Diffusion(self, z.shape[1], z.device, host), self.warm_up
         else:
-            diffusion, steps = known.diffusion, self.steps
-            if known.epoch == epoch and known.z() is z and known.version == z._version:
+            diffusion, steps = known.value, self.steps
+            if known.epoch == epoch and known.is_of(z):
                 return diffusion
         diffusion.learn(graph, z, steps, generator)
-        _KNOWN[generator] = _Known(
-            diffusion, self, epoch, z.shape[1], weakref.ref(graph), weakref.ref(z), z._version
-        )
+        _KNOWN.remember(generator, settings, graph, epoch, z, diffusion)
         return diffusion
 
 
@@ -198,18 +192,4 @@ def structure_vectors(graph: Graph, width: int) -> Tensor:
     return kept
 
 
-@dataclass(frozen=True)
-class _Known:
-    """A diffusion, and what it has learned from."""
-
-    diffusion: Diffusion
-    settings: DiffusionSampler
-    epoch: int
-    width: int
-    graph: "weakref.ref[Graph]"
-    z: "weakref.ref[Tensor]"
-    version: int
-
-
-# by generator: it is the one object that all draws of a training run share and two runs do not
-_KNOWN: weakref.WeakKeyDictionary[Generator, _Known] = weakref.WeakKeyDictionary()
+_KNOWN: Memory[Diffusion] = Memory()

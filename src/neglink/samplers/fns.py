@@ -1,7 +1,6 @@
 """Negatives chosen by fuzzy rough sets."""
 
 import math
-import weakref
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -15,6 +14,7 @@ from neglink.graph.neighbours import neighbours_of
 from neglink.graph.ragged import offsets
 from neglink.registry import component
 from neglink.samplers.base import Context
+from neglink.samplers.memory import Memory
 from neglink.samplers.uniform import Uniform
 
 NEAREST = 16
@@ -126,14 +126,12 @@ class FNS:
         graph, z = context.train_graph, context.embeddings
         if self.space == "features" or z is None:
             return self._of_features(graph)
-        known = _KNOWN.get(generator)
-        if known is not None and known.settings == self and known.graph() is graph:
-            late = known.epoch <= context.epoch and context.epoch % self.refresh
-            if late and known.epoch // self.refresh == context.epoch // self.refresh:
-                return known.space
+        known, epoch = _KNOWN.recall(generator, self, graph), context.epoch
+        if known is not None and epoch % self.refresh and known.in_period(epoch, self.refresh):
+            return known.value
         space = self._space_of(Points(z))
         if self.refresh > 1:
-            _KNOWN[generator] = _Known(space, self, context.epoch, weakref.ref(graph))
+            _KNOWN.remember(generator, self, graph, epoch, z, space)
         return space
 
     def _of_features(self, graph: Graph) -> "Space":
@@ -234,15 +232,4 @@ def best_of_centres(pool: Tensor, quality: Tensor, candidates: int) -> Tensor:
     return pool[:, order[place < (count // candidates)[centres]]]
 
 
-@dataclass(frozen=True)
-class _Known:
-    """Vectors of an earlier epoch, and what they were found from."""
-
-    space: Space
-    settings: FNS
-    epoch: int
-    graph: "weakref.ref[Graph]"
-
-
-# by generator: it is the one object that all draws of a training run share and two runs do not
-_KNOWN: weakref.WeakKeyDictionary[Generator, _Known] = weakref.WeakKeyDictionary()
+_KNOWN: Memory[Space] = Memory()

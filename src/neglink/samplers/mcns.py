@@ -1,8 +1,6 @@
 """Negatives from a Markov chain whose law follows the predictor's own scores."""
 
 import math
-import weakref
-from dataclasses import dataclass
 from typing import Annotated, Protocol
 
 import numpy as np
@@ -17,6 +15,7 @@ from neglink.graph import Graph
 from neglink.registry import component
 from neglink.samplers.base import Context
 from neglink.samplers.k_hop import k_hop_sets
+from neglink.samplers.memory import Memory
 from neglink.samplers.uniform import Uniform
 
 BLOCK_PAIRS = 2**23
@@ -145,17 +144,14 @@ class MCNS:
         run that draws from this generator. The epoch that begins a period always searches.
         """
         graph, epoch = context.train_graph, context.epoch
-        known = _KNOWN.get(generator)
-        if known is not None and known.settings == (self.nearest, self.refresh):
-            same = known.z() is z and known.version == z._version
-            begun = known.epoch // self.refresh == epoch // self.refresh and known.epoch <= epoch
-            if known.graph() is graph and (same or (begun and epoch % self.refresh)):
-                return known.lists
+        settings = (self.nearest, self.refresh)
+        known = _KNOWN.recall(generator, settings, graph)
+        if known is not None:
+            begun = epoch % self.refresh and known.in_period(epoch, self.refresh)
+            if known.is_of(z) or begun:
+                return known.value
         lists = nearest_nodes(graph, z, self.nearest)
-        _KNOWN[generator] = _Known(
-            lists, (self.nearest, self.refresh), epoch, weakref.ref(graph), weakref.ref(z),
-            z._version,
-        )  # fmt: skip
+        _KNOWN.remember(generator, settings, graph, epoch, z, lists)
         return lists
 
 
@@ -217,20 +213,8 @@ class WithinTwoHops:
         return ((1 - share) / self.sets.graph.n + share * inside / size.clamp(min=1)).log()
 
 
-@dataclass(frozen=True)
-class _Known:
-    """Nearest nodes, and what they were found from."""
-
-    lists: Tensor
-    settings: tuple[int, int]
-    epoch: int
-    graph: "weakref.ref[Graph]"
-    z: "weakref.ref[Tensor]"
-    version: int
-
-
-# by generator: it is the one object that all draws of a training run share and two runs do not
-_KNOWN: weakref.WeakKeyDictionary[Generator, _Known] = weakref.WeakKeyDictionary()
+_KNOWN: Memory[Tensor] = Memory()
+"""Nearest nodes [n, nearest]."""
 
 
 def nearest_nodes(graph: Graph, z: Tensor, count: int) -> Tensor:

@@ -1,6 +1,5 @@
 """Negatives by the learned weights of NML-GCL: nodes unlike the centre, false negatives seldom."""
 
-import weakref
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -15,6 +14,7 @@ from neglink.graph import Graph
 from neglink.graph.neighbours import neighbours_of
 from neglink.registry import component
 from neglink.samplers.base import Context
+from neglink.samplers.memory import Memory
 from neglink.samplers.uniform import Uniform
 
 
@@ -73,62 +73,46 @@ class NML:
 
     def _metric_rows(self, context: Context, z: Tensor, generator: Generator) -> Tensor:
         """Rows of norm 1 of all nodes in M's space, [n, hidden], M having learned what is due."""
-        known = _KNOWN.get(generator)
-        if known is None or not known.goes_on(self, context, z):
-            known = _KNOWN[generator] = self._begin(context, z, generator)
-        if known.due(context, z, self.refresh):
-            self._learn(known, z.detach())
-            known.seen = weakref.ref(z), z._version
-        known.epoch = context.epoch
+        settings, graph, epoch = (self, z.shape[1]), context.train_graph, context.epoch
+        known = _KNOWN.recall(generator, settings, graph)
+        if known is None or known.epoch > epoch:
+            learner, due = self._begin(z, generator), True
+        else:
+            learner, due = known.value, epoch % self.refresh == 0 and not known.is_of(z)
+        if due:
+            self._learn(learner, z.detach())
+            _KNOWN.remember(generator, settings, graph, epoch, z, learner)
         with torch.no_grad():
-            rows: Tensor = known.network(normalize(z))
+            rows: Tensor = learner.network(normalize(z))
         return rows
 
-    def _begin(self, context: Context, z: Tensor, generator: Generator) -> "_Known":
+    def _begin(self, z: Tensor, generator: Generator) -> "_Learner":
         host = torch.Generator().manual_seed(generator.initial_seed())
         network = MetricNetwork(z.shape[1], self.hidden, host).to(z.device).eval()
         optimiser = torch.optim.Adam(network.parameters(), lr=self.learning_rate, fused=True)
-        graph = weakref.ref(context.train_graph)
-        return _Known(self, network, optimiser, graph, context.epoch)
+        return _Learner(network, optimiser)
 
     @torch.enable_grad()
-    def _learn(self, known: "_Known", z: Tensor) -> None:
+    def _learn(self, learner: "_Learner", z: Tensor) -> None:
         unit = normalize(z)
         form = Form(self.temperature, self.regularisation)
         for _ in range(self.steps):
-            rows = known.network(unit)
+            rows = learner.network(unit)
             loss = nml_loss(unit, unit, (-rows, rows), form)
-            known.optimiser.zero_grad()
+            learner.optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
-            known.optimiser.step()
+            learner.optimiser.step()
 
 
-@dataclass
-class _Known:
-    """M in one run, and when it last learned from what."""
+@dataclass(frozen=True)
+class _Learner:
+    """M in one run."""
 
-    settings: NML
     network: MetricNetwork
     optimiser: torch.optim.Optimizer
-    graph: "weakref.ref[Graph]"
-    epoch: int
-    seen: "tuple[weakref.ref[Tensor], int] | None" = None
-
-    def goes_on(self, settings: NML, context: Context, z: Tensor) -> bool:
-        """Whether this draw is of the same run, not earlier than the last."""
-        same = self.settings == settings and self.graph() is context.train_graph
-        return same and self.epoch <= context.epoch and self.network.w1.shape[0] == z.shape[1]
-
-    def due(self, context: Context, z: Tensor, refresh: int) -> bool:
-        """Whether M is to learn: never before, or in an epoch of learning from other embeddings."""
-        if self.seen is None:
-            return True
-        new = self.seen[0]() is not z or self.seen[1] != z._version
-        return new and context.epoch % refresh == 0
 
 
-# by generator: it is the one object that all draws of a training run share and two runs do not
-_KNOWN: weakref.WeakKeyDictionary[Generator, _Known] = weakref.WeakKeyDictionary()
+_KNOWN: Memory[_Learner] = Memory()
 
 
 def draw(graph: Graph, rows: Tensor, centres: Tensor, generator: Generator) -> Tensor:

@@ -1,14 +1,13 @@
 """The recipe: diffusion and predictor in turn, and when to stop."""
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from neglink.methods.base import Checkpoint, MetaData, Run, Step
+from neglink.methods.base import Checkpoint, MetaData, Run
 from neglink.methods.dmns.training import train_dmns
 from neglink.methods.loop import Training
-from neglink.registry import component, settings_of
-from neglink.samplers.base import Sampler
+from neglink.registry import component
 from neglink.samplers.denoising import Denoising
 
 
@@ -28,8 +27,6 @@ class DMNS(Training, Denoising):
     not score by a dot product get x as a node without links. Source: Nguyen & Fang (2024, DMNS),
     algorithm 1 and section 4.2.
     """
-
-    needs_sampler: ClassVar[bool] = True
 
     epochs: Annotated[int, Field(ge=1)] = 1000
     """Epochs at most."""
@@ -60,14 +57,6 @@ class DMNS(Training, Denoising):
         if self.select == "last" and self.patience is not None:
             raise ValueError("select: last watches no metric that patience could end the training "
                              "by: set patience: null")  # fmt: skip
-
-    def steps(self) -> tuple[Step, ...]:
-        """One step."""
-        return (Step("train", "checkpoint", settings=tuple(settings_of(self))),)
-
-    def training_sampler(self, base: Sampler) -> Sampler:
-        """The run's own sampler, which draws the real negatives."""
-        return base
 
     def fit_step(self, name: str, run: Run, made: dict[str, Any]) -> Checkpoint | MetaData:
         """Train; see `methods.base.Method`."""

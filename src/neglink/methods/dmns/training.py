@@ -14,7 +14,7 @@ from neglink.errors import TrainingError
 from neglink.graph import Graph
 from neglink.methods.base import Checkpoint, Run
 from neglink.methods.dmns.positivity import positivity
-from neglink.methods.loop import Batch, train_epochs, training_batches
+from neglink.methods.loop import Batch, adam, train_epochs, training_batches
 from neglink.methods.parts import found, stored
 from neglink.methods.resume import Parts
 from neglink.predictors.base import LinkModel
@@ -61,12 +61,7 @@ class DMNSUpdate:
 
     def __init__(self, settings: DMNS, run: Run, model: LinkModel) -> None:
         self.settings, self.run, self.model = settings, run, model
-        self.optimiser = torch.optim.Adam(
-            model.parameters(),
-            lr=settings.learning_rate,
-            weight_decay=settings.weight_decay,
-            fused=True,
-        )
+        self.optimiser = adam(model, settings.learning_rate, settings.weight_decay)
         self.generator = run.generator("training pairs")
         self.noise = run.generator("diffusion")
         self.diffusion: Diffusion | None = None
@@ -117,7 +112,7 @@ class DMNSUpdate:
         return diffusion, z
 
     def _begin(self, z: Tensor) -> Diffusion:
-        host = torch.Generator().manual_seed(self.run.generator("denoiser").initial_seed())
+        host = self.run.host_generator("denoiser")
         self.diffusion = Diffusion(self.settings, z.shape[1], z.device, host)
         return self.diffusion
 

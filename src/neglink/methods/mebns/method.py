@@ -1,6 +1,6 @@
 """The recipe in the paper's order: teacher, meta data, student."""
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -36,8 +36,6 @@ class MeBNS(Training):
     Variants: MeBNS-M is `meta_learner: false`; MeBNS-O is `teacher_filter: false`, where the
     teacher only serves to find the meta data. Source: Wang et al. (WSDM 2024), algorithm 1.
     """
-
-    needs_sampler: ClassVar[bool] = True
 
     teacher_epochs: Annotated[int, Field(ge=1)] = 100
     """T: epochs of the teacher (table 4). Its last weights are taken."""

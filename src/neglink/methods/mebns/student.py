@@ -89,7 +89,7 @@ class StudentUpdate:
             width = 1 if settings.meta_input == "loss" else self.teacher_z.shape[1]
             if width == 0:
                 raise ValueError("meta_input = 'embeddings': this predictor has none; use loss")
-            host = torch.Generator().manual_seed(run.generator("meta learner").initial_seed())
+            host = run.host_generator("meta learner")
             self.meta = MetaLearner(width, settings.meta_hidden, host).to(run.graph.device)
             self.meta_optimiser = torch.optim.SGD(
                 self.meta.parameters(), lr=settings.meta_learning_rate

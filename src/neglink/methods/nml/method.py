@@ -1,6 +1,6 @@
 """The recipe: contrastive pre-training, then, if asked for, training on the links."""
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -9,7 +9,6 @@ from neglink.methods.loop import Training, shared_settings, train_epochs
 from neglink.methods.nml.pretrain import pretrain
 from neglink.methods.plain import Plain
 from neglink.registry import component
-from neglink.samplers.base import Sampler
 
 PRETRAIN = ("epochs", "metric_steps", "pretrain_learning_rate", "weight_decay", "temperature",
             "regularisation", "alpha", "metric", "weights", "metric_input",
@@ -34,8 +33,6 @@ class NML(Training):
     the sampler's negatives, from the weights so found. Variants: `metric` names what stands in M's
     place; `uniform` is InfoNCE. Source: Zhao et al. (2025), NML-GCL.
     """
-
-    needs_sampler: ClassVar[bool] = True
 
     epochs: Annotated[int, Field(ge=1)] = 200
     """Epochs of the contrastive training."""
@@ -88,10 +85,6 @@ class NML(Training):
         if self.fine_tune_epochs == 0:
             return (train,)
         return train, Step("tune", "checkpoint", ("train",), TUNE)
-
-    def training_sampler(self, base: Sampler) -> Sampler:
-        """The run's own sampler, which only the fine-tuning draws from."""
-        return base
 
     def fit_step(self, name: str, run: Run, made: dict[str, Any]) -> Checkpoint | MetaData:
         """Carry out one step; see `methods.base.Method`.

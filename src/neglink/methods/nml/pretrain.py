@@ -12,7 +12,7 @@ from neglink.contrast.loss import Form, Metric, nml_loss
 from neglink.contrast.metric import MetricNetwork
 from neglink.errors import TrainingError
 from neglink.methods.base import Checkpoint, Run
-from neglink.methods.loop import Training, shared_settings, train_epochs
+from neglink.methods.loop import Training, adam, shared_settings, train_epochs
 from neglink.methods.nml.views import Augmentation
 from neglink.methods.parts import found, stored
 from neglink.methods.resume import Parts, inside
@@ -74,7 +74,7 @@ class PretrainUpdate:
 
     def __call__(self, epoch: int) -> float:
         """Train for one epoch; returns the encoder's loss before its step."""
-        torch.manual_seed(self.run.generator(f"noise of epoch {epoch}").initial_seed())
+        torch.manual_seed(self.run.number(f"noise of epoch {epoch}"))
         views = [self.augmentation.view(self.run.graph, self.generator) for _ in range(2)]
         u, v = (self.model.encode(view) for view in views)
         if self.settings.metric == "network":
@@ -127,14 +127,14 @@ class PretrainUpdate:
         return (a, b) if self.settings.weights == "similarity" else (-a, b)
 
     def _begin_metric(self, width: int) -> None:
-        host = torch.Generator().manual_seed(self.run.generator("metric network").initial_seed())
+        host = self.run.host_generator("metric network")
         network = MetricNetwork(width, self.settings.metric_width, host)
         self.network = network.to(self.run.graph.device)
         self.metric_optimiser = self._adam(self.network)
 
     def _adam(self, part: torch.nn.Module) -> torch.optim.Optimizer:
         rate, decay = self.settings.pretrain_learning_rate, self.settings.weight_decay
-        return torch.optim.Adam(part.parameters(), lr=rate, weight_decay=decay, fused=True)
+        return adam(part, rate, decay)
 
 
 def metric_network(checkpoint: Checkpoint) -> MetricNetwork | None:

@@ -151,7 +151,7 @@ class PullUpdate:
 
     def __call__(self, epoch: int) -> float:
         """Train for one epoch; returns the loss before the step."""
-        torch.manual_seed(self.run.generator(f"noise of epoch {epoch}").initial_seed())
+        torch.manual_seed(self.run.number(f"noise of epoch {epoch}"))
         loss = self.loss(self.graph, self.labels, epoch)
         if self.settings.correction and self.graph is not self.run.graph:
             loss = loss + self.loss(self.run.graph, self.given, epoch)

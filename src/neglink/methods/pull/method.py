@@ -1,14 +1,14 @@
 """The settings of PULL."""
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from neglink.methods.base import Checkpoint, MetaData, Run, Step
+from neglink.methods.base import Checkpoint, MetaData, Run
 from neglink.methods.loop import Training
 from neglink.methods.pull.iterations import train
 from neglink.methods.unlabelled import Negatives, negatives_from
-from neglink.registry import component, settings_of
+from neglink.registry import component
 from neglink.samplers.base import Sampler
 
 
@@ -30,8 +30,6 @@ class PULL(Training):
     add their divergence to both losses. Source: Kim et al. (2024), "PULL: PU-Learning-based
     Accurate Link Prediction", algorithm 1.
     """
-
-    needs_sampler: ClassVar[bool] = True
 
     iterations: Annotated[int, Field(ge=1)] = 10
     """Most outer iterations (20 for the large graphs, appendix D.1)."""
@@ -75,10 +73,6 @@ class PULL(Training):
         super().__post_init__()
         if self.batch_links is not None:
             raise ValueError("pull scores all links at once: leave batch_links unset")
-
-    def steps(self) -> tuple[Step, ...]:
-        """One step."""
-        return (Step("train", "checkpoint", settings=tuple(settings_of(self))),)
 
     def training_sampler(self, base: Sampler) -> Sampler:
         """Uniform pairs, or the run's own sampler."""
