@@ -1,5 +1,7 @@
 """Small graphs and generators that many tests share."""
 
+import os
+
 import numpy as np
 import pytest
 import scipy.sparse
@@ -7,6 +9,9 @@ import torch
 
 from neglink.graph import Graph, clean_links
 from neglink.graph.io import feature_matrix
+
+MIRROR = os.environ.get("NEGLINK_MIRROR")
+needs_mirror = pytest.mark.skipif(not MIRROR, reason="set NEGLINK_MIRROR to a folder of raw files")
 
 
 def seeded(seed: int = 0) -> torch.Generator:

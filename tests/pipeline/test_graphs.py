@@ -1,18 +1,15 @@
 """The pipeline on real Cora, on an edge list of one's own, and on files that are not right."""
 
 import csv
-import os
 import shutil
 from pathlib import Path
 
 import pytest
 
+from tests.conftest import MIRROR, needs_mirror
 from tests.pipeline.conftest import Project
 
 pytestmark = pytest.mark.xdist_group("pipeline")
-
-MIRROR = os.environ.get("NEGLINK_MIRROR")
-needs_mirror = pytest.mark.skipif(not MIRROR, reason="set NEGLINK_MIRROR to a folder of raw files")
 
 
 def rows(project: Project, suite: str) -> list[dict[str, str]]:

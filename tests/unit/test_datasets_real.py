@@ -1,6 +1,5 @@
 """The published files themselves, where a mirror has them."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -8,12 +7,9 @@ import torch
 
 from neglink import datasets
 from neglink.datasets.fetch import locate
+from tests.conftest import MIRROR, needs_mirror
 
-MIRROR = os.environ.get("NEGLINK_MIRROR")
-pytestmark = [
-    pytest.mark.real,
-    pytest.mark.skipif(not MIRROR, reason="NEGLINK_MIRROR is not set"),
-]
+pytestmark = [pytest.mark.real, needs_mirror]
 
 
 def at_hand(name: str) -> bool:

@@ -33,7 +33,7 @@ from neglink.predictors import PREDICTORS
 from neglink.predictors.base import normalised_features
 from neglink.samplers.base import Context
 from neglink.samplers.nml import draw
-from tests.conftest import random_graph, seeded
+from tests.conftest import needs_mirror, random_graph, seeded
 from tests.unit.test_mebns import make_run
 
 
@@ -494,13 +494,12 @@ def test_the_public_split_follows_from_the_order_of_the_nodes():
 
 
 @pytest.mark.real
+@needs_mirror
 @pytest.mark.parametrize("name", ["cora", "citeseer", "pubmed"])
 def test_the_public_split_is_that_of_the_published_files(name, tmp_path):
     from neglink.datasets import entry, mirror_folder, obtain
     from neglink.datasets.build import read
 
-    if mirror_folder() is None:
-        pytest.skip("NEGLINK_MIRROR is not set")
     files = obtain(entry(name), tmp_path, mirror_folder())
     graph, _ = read(entry(name), files)
     split = public_split(graph.labels.numpy())

@@ -38,6 +38,7 @@ from neglink.reporting.statistics import (
     Cell,
     Results,
     Side,
+    best_mean,
 )
 from neglink.reporting.sweeps import sweeps, value_items, value_rows
 
@@ -165,14 +166,7 @@ def _task_rows(found: Results, cell: Cell) -> Iterator[Row]:
 def _task_sheet(found: Results) -> Sheet:
     heads = [*RUN, "seeds", *map(metric_title, SHOWN)]
     best = {
-        (name, metric): max(
-            (
-                mean
-                for cell in found.unswept
-                if cell[0] == name and (mean := found.summary(cell, metric).mean) is not None
-            ),
-            default=None,
-        )
+        (name, metric): best_mean(found, found.unswept, name, metric)
         for name in found.datasets()
         for metric in SHOWN[:-1]
     }

@@ -234,3 +234,9 @@ class Results:
             if result.run.dataset == dataset and result.planted is not None
         ]
         return summary(ceilings).mean
+
+
+def best_mean(results: Results, cells: list[Cell], dataset: str, metric: str) -> float | None:
+    """The highest mean of a metric on a dataset; None where no run has it."""
+    means = [results.summary(cell, metric).mean for cell in cells if cell[0] == dataset]
+    return max((mean for mean in means if mean is not None), default=None)

@@ -39,6 +39,7 @@ from neglink.reporting.statistics import (
     Cell,
     Results,
     Summary,
+    best_mean,
     summary,
 )
 from neglink.reporting.sweeps import sweep_table
@@ -150,12 +151,6 @@ def _cost(group: list[Metrics], quantity: str) -> Summary:
     return summary(
         getattr(result.cost, quantity) for result in group if result.run.method is not None
     )
-
-
-def best_mean(results: Results, cells: list[Cell], dataset: str, metric: str) -> float | None:
-    """The highest mean of a metric on a dataset; None where no run has it."""
-    means = [results.summary(cell, metric).mean for cell in cells if cell[0] == dataset]
-    return max((mean for mean in means if mean is not None), default=None)
 
 
 def _results_row(
