@@ -40,8 +40,8 @@ from neglink.reporting.statistics import (
 )
 
 NOT_RUN, NOT_COMPARABLE, REACHED, BELOW = "not run", "not comparable", "reached", "below"
-VERDICTS = [REACHED, BELOW, NOT_COMPARABLE, NOT_RUN]
 REPRODUCED, REVERSED, UNSETTLED = "reproduced", "reversed", "not settled"
+VERDICTS = [REACHED, UNSETTLED, BELOW, NOT_COMPARABLE, NOT_RUN]
 """Sign of a published gain: ours has it, has the other one, or has an interval that holds 0."""
 
 COLUMNS = [
@@ -96,7 +96,7 @@ def verdict(published: float, ours: Summary | Difference) -> Verdict:
     """Judge a published figure by our interval; the paper's own spread is not counted.
 
     >>> verdict(0.5, Summary(5, 0.48, 0.02, 0.45, 0.51))
-    Verdict(word='reached', why='our interval reaches it, our mean is below')
+    Verdict(word='not settled', why='our mean is below it, our interval holds it')
     """
     if ours.mean is None or ours.low is None or ours.high is None:
         return Verdict(NOT_COMPARABLE, "fewer than 2 seeds, so no interval")
@@ -106,7 +106,7 @@ def verdict(published: float, ours: Summary | Difference) -> Verdict:
         return Verdict(REACHED, "our whole interval is at or above it")
     if published <= ours.mean:
         return Verdict(REACHED, "our mean is at or above it")
-    return Verdict(REACHED, "our interval reaches it, our mean is below")
+    return Verdict(UNSETTLED, "our mean is below it, our interval holds it")
 
 
 # --- may they be compared? --------------------------------------------------------------------
@@ -384,12 +384,11 @@ def _notes(frame: pd.DataFrame, results: Results) -> list[str]:
             "standard deviation, so its own spread is not counted."
         )
     notes += [
-        "All figures as fractions. Reached: the published figure is at most the upper end of our "
-        "interval. Below: our whole interval is below it.",
+        "All figures as fractions. Reached: our mean is at or above the published figure. Below: "
+        "our whole interval is below it. Not settled: our mean is below it, our interval holds it; "
+        "more seeds may show either.",
         "Sign of a gain: reproduced where our interval of the paired difference lies on the "
         "published side of 0, reversed where it lies on the other, not settled where it holds 0.",
-        "Few seeds give wide intervals, which reach much: where only the interval reaches a "
-        "figure, more seeds may show that it was not reached.",
         "Not run: printed for a dataset, predictor and sampler of this suite, which has no run of "
         "it.",
         *table_lines(frame),
@@ -414,13 +413,8 @@ def table_lines(frame: pd.DataFrame) -> list[str]:
 
 def _reached(values: pd.DataFrame, method: str) -> str:
     counts = Counter(values["verdict"])
-    reached = values[values["verdict"] == REACHED]
-    passed = int((reached["difference"] >= 0).sum())
-    return (
-        f"of {len(values)} figures of {method}, {counts[REACHED]} reached ({passed} with our "
-        f"mean at or above, {counts[REACHED] - passed} by our interval alone), {counts[BELOW]} "
-        f"below{_others(counts)}"
-    )
+    words = ", ".join(f"{counts[word]} {word}" for word in (REACHED, UNSETTLED, BELOW))
+    return f"of {len(values)} figures of {method}, {words}{_others(counts)}"
 
 
 def _signs(gains: pd.DataFrame) -> str:

@@ -124,8 +124,9 @@ def _notes(
     if published:
         yield (
             f"{PAPER}: {SOURCES[PAPER]}. No standard deviation is known, and the division of the "
-            "nodes is taken as Planetoid's public one. Reached: the published figure is at most "
-            "the upper end of our interval. Below: our whole interval is below it."
+            "nodes is taken as Planetoid's public one. Reached: our mean is at or above the "
+            "published figure. Below: our whole interval is below it. Not settled: our mean is "
+            "below it, our interval holds it."
         )
     if pairs:
         yield (
