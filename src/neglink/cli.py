@@ -14,6 +14,7 @@ from neglink.commands import data as data_commands
 from neglink.commands import predict as predict_command
 from neglink.commands import reference as reference_command
 from neglink.commands import runs as runs_commands
+from neglink.commands import stored as stored_commands
 from neglink.commands.expected import show_expected
 from neglink.commands.options import PARAMS, ParamsFile, Seeds
 from neglink.errors import NeglinkError, ParamsError
@@ -26,7 +27,9 @@ app = typer.Typer(
 )
 params_app = typer.Typer(no_args_is_help=True, help="Look at params.yaml.")
 app.add_typer(data_commands.app, name="data", help="Look at, check and fetch data sets.")
-app.add_typer(runs_commands.app, name="runs", help="Share a suite's finished runs through git.")
+runs_commands.app.command("list")(stored_commands.list_stored)
+runs_commands.app.command("prune")(stored_commands.prune)
+app.add_typer(runs_commands.app, name="runs")
 app.add_typer(params_app, name="params")
 app.command("predict")(predict_command.predict)
 app.command("reference")(reference_command.reference)
@@ -223,39 +226,6 @@ def plan(
     here = Path()
     if waiting := rows(made, records(here, made.datasets), here):
         show_expected(waiting)
-
-
-@app.command()
-def prune(
-    params: ParamsFile = PARAMS,
-    delete: Annotated[bool, typer.Option(help="Delete them; without it they are listed.")] = False,
-    seeds: Annotated[
-        str, typer.Option(help="Keep what these ask for too: 10, or such as 3,ogbl-ddi=1.")
-    ] = "",
-) -> None:
-    """List files that no suite of params.yaml asks for, or delete them.
-
-    What was made with other seeds than params.yaml says is kept if --seeds repeats them.
-    """
-    from neglink.params import read_params
-    from neglink.plan import Plan, stored_files
-
-    told = read_params(params)
-    read = [told, read_params(params, seeds=seeds)] if seeds else [told]
-    wanted: set[Path] = set()
-    for checked in read:
-        for name in checked.suites:
-            for steps in Plan(checked, name).steps.values():
-                wanted |= {Path(path) for step in steps.values() for path in step.paths.values()}
-    unwanted = [path for path in stored_files(Path()) if path not in wanted]
-    for path in unwanted:
-        typer.echo(str(path))
-        if delete:
-            path.unlink()
-    looked = " or ".join(checked.seeds_text for checked in read)
-    what = "deleted, which no suite asks for" if delete else "no suite asks for"
-    hint = "" if delete else "; --delete removes them"
-    typer.echo(f"{len(unwanted)} files {what} with {looked}{hint}")
 
 
 @params_app.command("check")
