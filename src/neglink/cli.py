@@ -15,6 +15,7 @@ from neglink.commands import predict as predict_command
 from neglink.commands import reference as reference_command
 from neglink.commands import runs as runs_commands
 from neglink.commands import same as same_command
+from neglink.commands import stored as stored_commands
 from neglink.commands import verify as verify_command
 from neglink.commands.expected import show_expected
 from neglink.commands.options import PARAMS, ParamsFile, Seeds
@@ -29,7 +30,9 @@ app = typer.Typer(
 params_app = typer.Typer(no_args_is_help=True, help="Look at params.yaml.")
 app.add_typer(data_commands.app, name="data", help="Look at, check and fetch data sets.")
 runs_commands.app.command("verify")(verify_command.verify)
-app.add_typer(runs_commands.app, name="runs", help="Share a suite's finished runs through git.")
+runs_commands.app.command("list")(stored_commands.list_stored)
+runs_commands.app.command("prune")(stored_commands.prune)
+app.add_typer(runs_commands.app, name="runs")
 app.add_typer(params_app, name="params")
 app.command("predict")(predict_command.predict)
 app.command("reference")(reference_command.reference)
@@ -165,9 +168,11 @@ def suite(
 @app.command()
 def report(suite_file: Path, tables: Path, figures: Path, page: Path, marker: Path) -> None:
     """Make a suite's tables, figures and page; MARKER is written last, other markers go first."""
+    from neglink.marker import seal
     from neglink.steps.report import run_report
 
     run_report(suite_file, tables, figures, page, marker)
+    seal(marker)
 
 
 @app.command()
@@ -227,39 +232,6 @@ def plan(
     here = Path()
     if waiting := rows(made, records(here, made.datasets), here):
         show_expected(waiting)
-
-
-@app.command()
-def prune(
-    params: ParamsFile = PARAMS,
-    delete: Annotated[bool, typer.Option(help="Delete them; without it they are listed.")] = False,
-    seeds: Annotated[
-        str, typer.Option(help="Keep what these ask for too: 10, or such as 3,ogbl-ddi=1.")
-    ] = "",
-) -> None:
-    """List files that no suite of params.yaml asks for, or delete them.
-
-    What was made with other seeds than params.yaml says is kept if --seeds repeats them.
-    """
-    from neglink.params import read_params
-    from neglink.plan import Plan, stored_files
-
-    told = read_params(params)
-    read = [told, read_params(params, seeds=seeds)] if seeds else [told]
-    wanted: set[Path] = set()
-    for checked in read:
-        for name in checked.suites:
-            for steps in Plan(checked, name).steps.values():
-                wanted |= {Path(path) for step in steps.values() for path in step.paths.values()}
-    unwanted = [path for path in stored_files(Path()) if path not in wanted]
-    for path in unwanted:
-        typer.echo(str(path))
-        if delete:
-            path.unlink()
-    looked = " or ".join(checked.seeds_text for checked in read)
-    what = "deleted, which no suite asks for" if delete else "no suite asks for"
-    hint = "" if delete else "; --delete removes them"
-    typer.echo(f"{len(unwanted)} files {what} with {looked}{hint}")
 
 
 @params_app.command("check")

@@ -23,3 +23,7 @@ class TrainingError(NeglinkError):
 
 class ReportError(NeglinkError):
     """A table, figure or page cannot be made from the metrics that are there."""
+
+
+class StoredError(NeglinkError):
+    """Stored files cannot be looked through, or must not be deleted now."""

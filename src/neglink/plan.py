@@ -45,6 +45,14 @@ CHECKPOINT = {
     "made_from": "results/checkpoints/{kind}/{name}.json",
 }
 
+STATE = "results/checkpoints/{kind}/{name}.state"
+"""What a training that is not finished goes on from; no output of its step."""
+
+FOLDERS = sorted(
+    {text.partition("{")[0] for paths in (*PATHS.values(), CHECKPOINT) for text in paths.values()}
+)
+"""Where steps put their files."""
+
 GRAPH_MODULES = ("neglink.graph.graph", "neglink.graph.io")
 """Code of every graph step; the catalog's texts and the downloads do not change a graph."""
 
@@ -445,12 +453,3 @@ def _lines(path: Any) -> int:
         return Path(path).stat().st_size // 12
     except (OSError, TypeError):
         return 0
-
-
-def stored_files(project: Path) -> list[Path]:
-    """Every file that some step, of any settings, has left in the project."""
-    patterns = [*(p for paths in PATHS.values() for p in paths.values()), *CHECKPOINT.values()]
-    found: set[Path] = set()
-    for pattern in patterns:
-        found.update(project.glob(pattern.format(name="*", kind="*")))
-    return sorted(found)

@@ -189,3 +189,19 @@ def fresh(fresh_project: Project, tmp_path: Path) -> Project:
 def built(built_project: Project, tmp_path: Path) -> Project:
     """A copy of its own of the project after a run."""
     return built_project.copy(tmp_path / "project")
+
+
+@pytest.fixture(scope="session")
+def tracked_project(built_project: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The built project in git, what it made left out, ready for DVC. Copy it, do not change it."""
+    project = built_project.copy(tmp_path_factory.mktemp("tracked") / "project")
+    for command in ("git init --quiet", "dvc init --quiet", "git add --all :!results",
+                    "git commit --quiet --message Project"):  # fmt: skip
+        project.call(*command.split())
+    return project
+
+
+@pytest.fixture
+def tracked(tracked_project: Project, tmp_path: Path) -> Project:
+    """A copy of its own of the project under git and DVC."""
+    return tracked_project.copy(tmp_path / "project")

@@ -1,54 +1,96 @@
 """docs/how-to/remotes.md: the commands of a remote, as two people would give them."""
 
-import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
+import requests
+from moto.server import ThreadedMotoServer
 
 from tests.pipeline.conftest import REPOSITORY, Project
 from tests.unit.documents import only
 
 pytestmark = pytest.mark.xdist_group("pipeline")
 
-
-def finished(folder: Path) -> Path:
-    """A project whose phases have left a small file in each of their folders."""
-    folder.mkdir()
-    for name in ("dvc.yaml", ".dvcignore", ".gitignore", "params.yaml", "Snakefile"):
-        shutil.copy(REPOSITORY / name, folder)
-    suite = yaml.safe_load((folder / "params.yaml").read_text())["suite"]
-    stages = yaml.safe_load((folder / "dvc.yaml").read_text())["stages"].values()
-    outs = [next(iter(out)) for stage in stages
-            for kind in ("outs", "metrics", "plots") for out in stage.get(kind, [])]  # fmt: skip
-    needed = ["workflow/rules/one.smk", "src/neglink/one.py"]
-    for name in [*needed, *(out.replace("${suite}", suite) for out in outs)]:
-        path = folder / name
-        path = path if path.suffix else path / "file.txt"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("{}\n")
-    return folder
+FOLDER, INSTALL, CLOUD, KEYS, SEND, RECEIVE, OWN, LOOK, PRUNE = only("how-to/remotes.md", "bash")
+SECRET = "not-for-git"
 
 
-def test_a_colleague_gets_what_was_sent(tmp_path: Path) -> None:
-    remote, send, receive, own = only("how-to/remotes.md", "bash")
-    (tmp_path / "home").mkdir()
-    mine = Project(finished(tmp_path / "mine"), tmp_path / "home")
+@pytest.fixture(scope="module")
+def cloud() -> Iterator[str]:
+    """Address of an S3 store on loopback, with the page's bucket."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    address = "http://{}:{}".format(*server.get_host_and_port())
+    requests.put(f"{address}/bucket", timeout=30).raise_for_status()
+    yield address
+    server.stop()
 
-    def follow(project: Project, text: str) -> None:
-        for line in text.splitlines():
-            project.call("bash", "-c", line.replace("/path/to", str(tmp_path)))
 
-    for command in (("git", "init", "-q"), ("dvc", "init", "-q"), ("git", "add", "--all"),
-                    ("git", "commit", "-qm", "Project")):  # fmt: skip
-        mine.call(*command)
-    follow(mine, remote)
-    theirs = Project(tmp_path / "theirs", mine.home)
-    mine.call("git", "clone", "-q", str(mine.folder), str(theirs.folder))
-    follow(mine, send)
-    follow(theirs, receive)
-    for name in ("data/graphs", "results/checkpoints", "results/metrics"):
-        assert (theirs.folder / name / "file.txt").read_text() == "{}\n"
-    follow(mine, own)
-    assert any((tmp_path / "scratch").rglob("*"))
-    assert "scratch" not in (mine.folder / ".dvc/config").read_text()
+@pytest.mark.parametrize("kind", ["folder", "s3"])
+def test_results_travel_to_a_colleague_and_come_back_with_a_further_seed(
+    tracked: Project, kind: str, cloud: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def follow(project: Project, text: str) -> str:
+        text = text.replace("/path/to", str(tmp_path)).replace("https://s3.example.org", cloud)
+        return project.call("bash", "-ec", text)
+
+    def has_nothing_to_do(told: str) -> bool:
+        return "Data and pipelines are up to date" in told and "Nothing to be done" in told
+
+    mine, theirs = tracked, Project(tmp_path / "theirs", tracked.home)
+    origin = str(tmp_path / "origin.git")
+    mine.call("git", "init", "--quiet", "--bare", origin)
+    mine.call("git", "remote", "add", "origin", origin)
+    mine.call("git", "push", "--quiet", "--set-upstream", "origin", "HEAD")
+    follow(mine, FOLDER if kind == "folder" else CLOUD)
+    with monkeypatch.context() as mine_alone:
+        mine_alone.setenv("AWS_ACCESS_KEY_ID", "mine")
+        mine_alone.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+        assert "files pushed" in follow(mine, SEND)
+
+    mine.call("git", "clone", "--quiet", origin, str(theirs.folder))
+    assert not (theirs.folder / "results/metrics").exists()
+    monkeypatch.setenv("KEY", "theirs")
+    monkeypatch.setenv("SECRET", SECRET)
+    if kind == "s3":
+        follow(theirs, KEYS)
+    assert has_nothing_to_do(follow(theirs, RECEIVE))
+    assert theirs.files("results/*/*.json").keys() >= mine.files("results/metrics/*").keys()
+
+    before = theirs.files("data/*/*", "results/metrics/*", "results/checkpoints/*/*")
+    theirs.set("seeds", 2)
+    theirs.build()
+    after = theirs.files("data/*/*", "results/metrics/*", "results/checkpoints/*/*")
+    assert {path: after[path] for path in before} == before
+    assert len(theirs.files("results/metrics/*")) == 2 * len(mine.files("results/metrics/*"))
+    assert "files pushed" in follow(theirs, SEND)
+
+    with monkeypatch.context() as mine_alone:
+        mine_alone.setenv("AWS_ACCESS_KEY_ID", "mine")
+        mine_alone.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+        assert has_nothing_to_do(follow(mine, RECEIVE))
+    received = mine.files("data/*/*", "results/metrics/*", "results/checkpoints/*/*")
+    assert {path: text for path, (_, text) in received.items()} == {
+        path: text for path, (_, text) in after.items()
+    }
+    for project in (mine, theirs):
+        project.call("git", "grep", "--text", SECRET, "HEAD", fails=True)
+    if kind == "s3":
+        held = requests.get(f"{cloud}/bucket?list-type=2&prefix=neglink/", timeout=30).text
+        assert held.count("<Key>neglink/files/md5/") > len(received)
+    else:
+        assert any((tmp_path / "store").rglob("*"))
+        follow(theirs, OWN)
+        assert any((tmp_path / "scratch").rglob("*"))
+        assert "scratch" not in (theirs.folder / ".dvc/config").read_text()
+
+
+def test_the_package_for_s3_is_pinned() -> None:
+    pip, *arguments = INSTALL.split()
+    command = (sys.executable, "-m", pip, *arguments, "--dry-run", "--disable-pip-version-check")
+    told = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert "dvc-s3" in told.stdout
+    assert "Would install" not in told.stdout

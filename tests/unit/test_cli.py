@@ -17,7 +17,7 @@ from tests.unit.reporting_data import RANDOM, metrics
 from tests.unit.test_params import values
 
 COMMANDS = ("fetch", "graph", "split", "train", "teacher", "metadata", "student", "evaluate",
-            "migration", "report", "look", "plan", "predict", "prune", "reference", "data", "runs",
+            "migration", "report", "look", "plan", "predict", "reference", "data", "runs",
             "params")  # fmt: skip
 
 
@@ -115,30 +115,6 @@ def test_plan_counts_steps_and_files(project: Path) -> None:
     assert ["evaluate", "2", "steps,", "0", "with", "their", "file"] in lines
     assert plan.all("split")[0].path in run("plan", "--files")
     assert "suite one: 6 runs" in run("plan", "--seeds", "all=2,planted=3")
-
-
-def test_prune_lists_and_deletes_what_no_suite_asks_for(project: Path) -> None:
-    plan = Plan(read_params(Path("params.yaml")))
-    wanted = [Path(path) for path in plan.all("split")[0].paths.values()]
-    unwanted = [Path("data/splits/planted-s0-000000000000.npz"),
-                Path("results/checkpoints/train/old-000000000000.safetensors")]  # fmt: skip
-    others = [Path("results/tables/one/results.csv"), Path("data/raw/cora/file")]
-    for path in [*wanted, *unwanted, *others]:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-    more = Plan(read_params(Path("params.yaml"), seeds="2")).all("split")[1]
-    extra = [Path(path) for path in more.paths.values()]
-    for path in extra:
-        path.touch()
-    assert set(extra) < {Path(line) for line in run("prune").splitlines()[:-1]}
-    listed = run("prune", "--seeds", "2")
-    assert "2 files no suite asks for with its own seeds or seeds=2;" in listed
-    assert listed.splitlines()[:-1] == [str(path) for path in sorted(unwanted)]
-    assert all(path.exists() for path in unwanted)
-    run("prune", "--delete", "--seeds", "planted=2")
-    assert all(path.exists() for path in extra)
-    assert not any(path.exists() for path in unwanted)
-    assert all(path.exists() for path in [*wanted, *others])
 
 
 def test_a_step_by_hand_writes_its_two_files(project: Path) -> None:

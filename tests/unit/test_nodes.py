@@ -12,7 +12,7 @@ from neglink import cli
 from neglink.errors import ReportError, SplitError
 from neglink.files import read_json, write_json
 from neglink.params import check_params, read_params, schema
-from neglink.plan import Plan, Step, stored_files
+from neglink.plan import Plan, Step
 from neglink.reporting.findings import findings
 from neglink.reporting.inputs import Inputs, read_suite
 from neglink.reporting.nodes import node_results, nodes_table
@@ -20,6 +20,7 @@ from neglink.reporting.page import make_page
 from neglink.reporting.statistics import Results
 from neglink.reporting.tables import make_tables
 from neglink.splits import PROTOCOLS, SPLITS, LinkSplit, check, make_split
+from neglink.stored import stored_files
 from tests.conftest import random_graph
 from tests.unit.reporting_data import metrics, suite
 from tests.unit.test_params import refusal, values
@@ -208,10 +209,10 @@ def test_a_result_says_what_made_it_and_is_that_of_its_seed(project: Path) -> No
 def test_prune_and_plan_know_the_results(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(project)
     made = Plan(read_params(Path("params.yaml")))
-    assert {Path(step.path) for step in made.nodes} < {*stored_files(Path())}
+    assert {step.path for step in made.nodes} < {file.path for file in stored_files(Path())}
     old = Path("results/nodes/old-000000000000.json")
     old.touch()
-    assert call("prune").splitlines()[:-1] == [str(old)]
+    assert call("runs", "prune").splitlines()[:-1] == [str(old)]
     old.unlink()
     lines = [line.split() for line in call("plan").splitlines()]
     assert ["nodes", "4", "steps,", "4", "with", "their", "file"] in lines

@@ -1,12 +1,9 @@
 """A suite resolved into steps."""
 
-from pathlib import Path
 from typing import Any
 
-import pytest
-
-from neglink.params import Params, check_params
-from neglink.plan import Plan, memory_mb, stored_files
+from neglink.params import check_params
+from neglink.plan import Plan, memory_mb
 from tests.unit.test_params import values
 
 
@@ -128,22 +125,6 @@ def test_more_memory_is_asked_for_a_greater_graph() -> None:
                 suites__one__heuristics=[])  # fmt: skip
     asked = {step.label: memory_mb(step) for step in made.all("graph")}
     assert asked["ogbl-ddi"] > asked["cora"] >= 1500
-
-
-@pytest.fixture
-def params() -> Params:
-    return check_params(values(suites__one__methods=["plain", "mebns"]))
-
-
-def test_stored_files_finds_the_files_of_every_step(params: Params, tmp_path: Path) -> None:
-    steps = [s for kind in Plan(params).steps.values() for s in kind.values()]
-    wanted = {tmp_path / path for step in steps for path in step.paths.values()}
-    for path in wanted:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-    (tmp_path / "results/tables/one").mkdir(parents=True)
-    (tmp_path / "results/tables/one/results.csv").touch()
-    assert set(stored_files(tmp_path)) == wanted
 
 
 def test_more_seeds_keep_every_step_of_the_first() -> None:

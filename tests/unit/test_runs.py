@@ -58,7 +58,6 @@ def test_unpacked_runs_are_the_bytes_that_were_packed(plan: Plan) -> None:
     assert "3 written, 0 there already, 0 differ" in run("unpack")
     assert {path: path.read_bytes() for path in made} == made
     assert "0 written, 3 there already, 0 differ" in run("unpack", str(PACK))
-    assert run("list").split()[-4:] == ["one", "3", "3", "3"]
 
 
 def test_equal_runs_make_equal_bytes_whatever_the_times(plan: Plan) -> None:
@@ -80,8 +79,6 @@ def test_packing_again_keeps_what_is_still_asked_for_and_drops_the_rest(plan: Pl
     more = Plan(read_params(Path("params.yaml"), seeds="2")).evaluations
     finish(*more)
     assert "4 runs, 2 of the suite's are missing" in run("pack", "--seeds", "2")
-    assert run("list", "--seeds", "2").split()[-4:] == ["one", "4", "4", "6"]
-    assert run("list").split()[-4:] == ["one", "4", "2", "3"]
     Path(first.path).unlink()
     finish(second, auc=0.7)
     told = run("pack")
@@ -156,8 +153,3 @@ def test_what_is_no_run_is_not_packed(plan: Plan) -> None:
         write_json(path, content)
         with pytest.raises(DataError, match="holds what was made from"):
             run("pack")
-
-
-def test_a_pack_of_an_unknown_suite_is_listed_as_such(plan: Plan) -> None:
-    write_pack(Path("results/runs/old.jsonl.gz"), {STEP: {"made_from": {"digest": STEP[-17:-5]}}})
-    assert run("list").split()[-5:] == ["old", "1", "no", "such", "suite"]

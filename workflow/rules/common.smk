@@ -5,7 +5,7 @@ from pathlib import Path
 from neglink.cluster import batch_job, gpus_for, minutes_for
 from neglink.errors import NeglinkError
 from neglink.params import check_params
-from neglink.plan import Plan, memory_mb
+from neglink.plan import FOLDERS, Plan, memory_mb
 
 try:
     plan = Plan(check_params(config))
@@ -102,3 +102,9 @@ def one_job(kind):
         return None if here else batch_job(plan.of(kind, wildcards.step))
 
     return of
+
+
+def make_folders():
+    """Each phase's folders, also where this suite puts nothing: `dvc commit` looks for all."""
+    for folder in FOLDERS:
+        Path(folder).mkdir(parents=True, exist_ok=True)

@@ -1,5 +1,8 @@
 # All metrics of a suite → tables, figures and page. Their names are friendly, so a marker named
 # by the suite's digest says what they were made from.
+from neglink.marker import forget_if_untrue
+
+forget_if_untrue(Path(plan.marker))
 
 
 localrules:

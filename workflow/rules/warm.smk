@@ -16,6 +16,7 @@ def warm_jobs():
 
 
 onstart:
+    make_folders()
     warm.start(warm_jobs())
 
 

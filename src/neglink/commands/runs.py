@@ -1,4 +1,4 @@
-"""`neglink runs`: a suite's finished runs as one file in git.
+"""`neglink runs pack | unpack`: a suite's finished runs as one file in git.
 
 A pack is `results/runs/<suite>.jsonl.gz`: a line `{"path": …, "content": …}` for each evaluation,
 task of nodes and analysis, by path. Equal runs make equal bytes. Checkpoints are not in it; no
@@ -13,19 +13,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
-from rich.table import Table
 
-from neglink.commands.options import PARAMS, ParamsFile, Seeds, console
+from neglink.commands.options import PARAMS, ParamsFile, Seeds
 from neglink.errors import DataError
 from neglink.files import atomic, canonical, write_json
 
-if TYPE_CHECKING:  # they load torch
-    from neglink.params import Params
+if TYPE_CHECKING:  # it loads torch
     from neglink.plan import Plan
 
-app = typer.Typer(no_args_is_help=True, help="Share a suite's finished runs through git.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="What is stored and what can go; a suite's finished runs as one file in git.",
+)
 
 PACKS = Path("results/runs")
+SUFFIX = ".jsonl.gz"
 
 Runs = dict[str, Any]
 """Path in the project → content of the file."""
@@ -51,7 +53,7 @@ def pack(
     from neglink.plan import Plan
 
     plan = Plan(read_params(params, suite=suite, seeds=seeds))
-    asked, file = _asked(plan), PACKS / f"{plan.suite_name}.jsonl.gz"
+    asked, file = runs_of(plan), PACKS / f"{plan.suite_name}{SUFFIX}"
     before = read_pack(file) if file.exists() else {}
     here = {path: _read(Path(path)) for path in asked if Path(path).is_file()}
     kept = {path: before[path] for path in before if path in asked and path not in here}
@@ -78,7 +80,7 @@ def unpack(
     A file that is there and differs is named, and stays as it is. If a line of a pack is not what
     it should be, nothing of that pack is written.
     """
-    for file in files or _packs():
+    for file in files or packs().values():
         written, differ = 0, []
         runs = read_pack(file)
         for path, content in runs.items():
@@ -91,22 +93,6 @@ def unpack(
         typer.echo(f"{file}: {written} written, {same} there already, {len(differ)} differ")
         for line in differ:
             typer.echo(line)
-
-
-@app.command("list")
-def list_packs(seeds: Seeds = "", params: ParamsFile = PARAMS) -> None:
-    """All packs: their runs, and how many of these the suite asks for.
-
-    It asks for a run while settings and code are those that made it.
-    """
-    from neglink.params import read_params
-
-    read, table = read_params(params, seeds=seeds), Table("suite", box=None)
-    for heading in ("runs", "asked for", "suite's runs"):
-        table.add_column(heading, justify="right")
-    for file in _packs():
-        table.add_row(*_row(read, file))
-    console().print(table)
 
 
 def read_pack(file: Path) -> Runs:
@@ -141,23 +127,14 @@ def write_pack(file: Path, runs: Runs) -> None:
             packed.write(f"{canonical({'path': path, 'content': runs[path]})}\n".encode())
 
 
-def _asked(plan: "Plan") -> set[str]:
+def packs() -> dict[str, Path]:
+    """Suite → its pack, for every pack of the project."""
+    return {file.name.removesuffix(SUFFIX): file for file in sorted(PACKS.glob(f"*{SUFFIX}"))}
+
+
+def runs_of(plan: "Plan") -> set[str]:
     """Paths of the runs that a suite asks for."""
     return {step.path for step in plan.results}
-
-
-def _packs() -> list[Path]:
-    return sorted(PACKS.glob("*.jsonl.gz"))
-
-
-def _row(params: "Params", file: Path) -> tuple[str, ...]:
-    from neglink.plan import Plan
-
-    suite, runs = file.name.removesuffix(".jsonl.gz"), read_pack(file)
-    if suite not in params.suites:
-        return suite, f"{len(runs):,}", "no such suite", ""
-    asked = _asked(Plan(params, suite))
-    return suite, f"{len(runs):,}", f"{len(runs.keys() & asked):,}", f"{len(asked):,}"
 
 
 def _run(where: str, line: bytes) -> tuple[str, Any]:

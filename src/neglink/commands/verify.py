@@ -14,7 +14,7 @@ import typer
 from rich.table import Table
 
 from neglink.commands.options import PARAMS, ParamsFile, Seeds, console
-from neglink.commands.runs import PACKS, Runs, read_pack
+from neglink.commands.runs import PACKS, SUFFIX, Runs, packs, read_pack, runs_of
 from neglink.errors import DataError
 from neglink.files import read_json
 
@@ -80,18 +80,17 @@ def _choose(
     from neglink.plan import Plan
 
     found: list[tuple[str, str, Any]] = []
-    for file in sorted(PACKS.glob(f"{suite or '*'}.jsonl.gz")):
-        name = file.name.removesuffix(".jsonl.gz")
-        if name not in params.suites:
+    for name, file in packs().items():
+        if name not in params.suites or suite not in ("", name):
             continue
-        asked = {step.path for step in Plan(params, name).results}
+        asked = runs_of(Plan(params, name))
         found.extend(
             (name, path, run) for path, run in sorted(read_pack(file).items())
             if path in asked and only in path and _training_seconds(run) <= seconds
         )  # fmt: skip
     if not found:
         raise DataError(
-            f"{PACKS}/{suite or '*'}.jsonl.gz: no run there that is asked for, trained within "
+            f"{PACKS}/{suite or '*'}{SUFFIX}: no run there that is asked for, trained within "
             f"{seconds:g} seconds and has {only!r} in its name; see `neglink runs list`"
         )
     chosen: dict[str, Runs] = {}

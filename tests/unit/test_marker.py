@@ -1,0 +1,50 @@
+"""A marker is believed while the tables beside it are those it was written for."""
+
+from pathlib import Path
+
+import pytest
+
+from neglink.marker import forget_if_untrue, seal
+
+
+@pytest.fixture
+def marker(tmp_path: Path) -> Path:
+    for name in ("metrics.json", "plots.csv", "results.md"):
+        (tmp_path / name).write_text(name)
+    made = tmp_path / "made-from-0123456789ab"
+    made.write_text("Tables, figures and page of one-0123456789ab.\n")
+    return made
+
+
+def test_a_marker_is_believed_beside_its_own_tables(marker: Path) -> None:
+    seal(marker)
+    sealed = marker.read_bytes()
+    (marker.parent / "results.md").write_text("a reader's note")
+    forget_if_untrue(marker)
+    assert marker.read_bytes() == sealed
+    assert sealed.count(b"\n") == 2
+
+
+@pytest.mark.parametrize("name", ["metrics.json", "plots.csv"])
+def test_a_marker_beside_other_tables_is_removed(marker: Path, name: str) -> None:
+    seal(marker)
+    (marker.parent / name).write_text("others")
+    forget_if_untrue(marker)
+    assert not marker.exists()
+    assert (marker.parent / name).read_text() == "others"
+
+
+def test_a_marker_whose_tables_are_gone_is_removed(marker: Path) -> None:
+    seal(marker)
+    (marker.parent / "plots.csv").unlink()
+    forget_if_untrue(marker)
+    assert not marker.exists()
+
+
+def test_a_marker_of_an_earlier_version_is_believed_and_a_missing_one_none(marker: Path) -> None:
+    forget_if_untrue(marker)
+    assert marker.is_file()
+    forget_if_untrue(marker.with_name("made-from-ba9876543210"))
+    marker.write_text("")
+    forget_if_untrue(marker)
+    assert marker.is_file()
