@@ -377,7 +377,8 @@ def main() -> None:
     except NeglinkError as error:
         _fail(str(error))
     except OSError as error:
-        _fail(": ".join(str(part) for part in (error.filename, error.strerror) if part) or str(error))
+        parts = [str(part) for part in (error.filename, error.strerror) if part]
+        _fail(": ".join(parts) or str(error))
 
 
 def _fail(message: str) -> NoReturn:

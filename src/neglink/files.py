@@ -160,6 +160,8 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
             members = archive.infolist()
             if len(members) != _stated_members(stream):
                 raise zipfile.BadZipFile("an array is missing")
+            if any(member.compress_type not in _COMPRESSIONS for member in members):
+                raise zipfile.BadZipFile("an array is packed in a way that numpy never does")
             return {
                 member.filename.removesuffix(".npy"): np.lib.format.read_array(
                     io.BytesIO(archive.read(member)), allow_pickle=False
@@ -168,11 +170,16 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
             }
     except _DAMAGE as error:
         raise DataError(_damaged(path, error)) from None
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # a place before the file's begin, read from the file
+            raise
+        raise DataError(_damaged(path, error)) from None
 
 
 _DAMAGE = (ValueError, EOFError, zipfile.BadZipFile, zlib.error, struct.error, RuntimeError)
-"""What zipfile and numpy raise on a damaged file; a flag that is set by chance asks for a password
-or an unknown compression, which are RuntimeErrors."""
+"""What zipfile and numpy raise on a damaged file; a flag that is set by chance asks for a password,
+which is a RuntimeError."""
+_COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
 def _damaged(path: Path, error: Exception) -> str:
