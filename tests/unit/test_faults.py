@@ -1,4 +1,4 @@
-"""What goes wrong on a machine, injected: kills, full disks, flipped bits, numbers that are none."""
+"""Faults of a machine, injected: kills, full disks, flipped bits, numbers that are none."""
 
 import errno
 import json
