@@ -2,9 +2,9 @@
 """Stands in for qsub and qstat: notes what it was asked for, runs the job by itself, tells of it.
 
 As qsub, a line of JSON a job goes to the file that STAND_IN_RECORD names: its arguments but the
-last, which is the job script, the id that it was given, and its process. STAND_IN_KILLS is JSON: how
-many attempts of the jobs whose name begins so are killed as they begin.
-As qstat, it knows the jobs whose process is alive.
+last, which is the job script, the id that it was given, and its process. STAND_IN_KILLS is JSON:
+how many attempts of the jobs whose name begins so are killed as they begin. As qstat, it knows the
+jobs whose process is alive.
 """
 
 import json
