@@ -4,8 +4,10 @@ import json
 import logging
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -19,7 +21,8 @@ from neglink.commands import stored as stored_commands
 from neglink.commands import verify as verify_command
 from neglink.commands.expected import show_expected
 from neglink.commands.options import PARAMS, ParamsFile, Seeds
-from neglink.errors import NeglinkError, ParamsError
+from neglink.errors import DataError, NeglinkError, ParamsError, TrainingError
+from neglink.files import canonical
 
 app = typer.Typer(
     add_completion=False,
@@ -69,6 +72,7 @@ def graph(
     from neglink.steps.graph import run_graph
 
     told = _json(settings, "--settings")
+    _unchanged(told)
     run_graph(output, side, told, _json(made_from, "--made-from"), raw, _mirror(mirror, told))
 
 
@@ -123,7 +127,9 @@ def evaluate(
     from neglink.steps.evaluate import run_evaluation
 
     told = _json(settings, "--settings")
-    run_evaluation(graph, split, checkpoint, output, told, _json(made_from, "--made-from"))
+    made = _json(made_from, "--made-from")
+    with _naming(made.get("step", output)):
+        run_evaluation(graph, split, checkpoint, output, told, made)
 
 
 @app.command()
@@ -136,7 +142,9 @@ def nodes(
     from neglink.steps.nodes import run_nodes
 
     told = _json(settings, "--settings")
-    run_nodes(graph, split, checkpoint, output, told, _json(made_from, "--made-from"))
+    made = _json(made_from, "--made-from")
+    with _naming(made.get("step", output)):
+        run_nodes(graph, split, checkpoint, output, told, made)
 
 
 @app.command()
@@ -149,7 +157,9 @@ def migration(
     from neglink.steps.migration import run_migration
 
     told = _json(settings, "--settings")
-    run_migration(graph, split, checkpoint, output, told, _json(made_from, "--made-from"))
+    made = _json(made_from, "--made-from")
+    with _naming(made.get("step", output)):
+        run_migration(graph, split, checkpoint, output, told, made)
 
 
 @app.command()
@@ -263,6 +273,33 @@ def _json(text: str, option: str) -> dict[str, Any]:
     return value
 
 
+def _unchanged(told: dict[str, Any]) -> None:
+    """Refuse your own file if it is another one than when the run was planned.
+
+    Raises:
+        DataError: says so; the run would otherwise be stored under the old file's name.
+    """
+    from neglink.datasets import identity
+
+    source = told.get("source")
+    if not source or "identity" not in told:  # a step by hand
+        return
+    if canonical(identity(source)) != canonical(told["identity"]):
+        raise DataError(
+            f"data set {told.get('name')}: a file of it has changed since this run was planned; "
+            "start Snakemake again"
+        )
+
+
+@contextmanager
+def _naming(step: object) -> Iterator[None]:
+    """Name the step where its scores are not finite, or cannot be judged."""
+    try:
+        yield
+    except ValueError as error:
+        raise TrainingError(f"{step}: {error}") from error
+
+
 def _named_file(item: str) -> tuple[str, Path]:
     name, equals, path = item.partition("=")
     if not equals:
@@ -302,10 +339,25 @@ def _options(
 
 
 def main() -> None:
-    """Run the command line; an expected error is one line on stderr and exit status 2."""
+    """Run the command line; an expected error is one line on stderr and exit status 2.
+
+    An error of the system (no such file, no permission, a disk that fails) is one too.
+    """
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     try:
         app()
     except NeglinkError as error:
-        sys.stderr.write(f"neglink: error: {error}\n")
-        sys.exit(2)
+        _fail(str(error))
+    except OSError as error:
+        parts = [str(part) for part in (error.filename, error.strerror) if part]
+        _fail(": ".join(parts) or str(error))
+
+
+def _fail(message: str) -> NoReturn:
+    text = f"neglink: error: {message}\n"
+    try:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    except OSError:  # a log on the disk that is full
+        sys.stdout.write(text)
+    sys.exit(2)

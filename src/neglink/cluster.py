@@ -1,6 +1,8 @@
-"""What a step asks a scheduler for, and which steps are one job there."""
+"""What a step asks a scheduler for, which steps are one job there, and patience with Slurm."""
 
 import math
+import sys
+from typing import Any
 
 from neglink.expected import by_rule
 from neglink.plan import Step
@@ -34,3 +36,22 @@ def batch_job(step: Step) -> str:
     if step.kind == "metadata" and "teacher" in step.inputs:
         return batch_job(step.inputs["teacher"])
     return f"{step.kind}-{step.name}"
+
+
+def wait_through_silence() -> None:
+    """Keep Snakemake waiting for its Slurm jobs while slurmctld does not answer.
+
+    The plugin (2.8) forgets the jobs that it waits for when a look at them fails, as it does while
+    slurmctld is restarted on a cluster without accounting, and Snakemake then never ends. Here such
+    a look finds nothing instead, so that the next one follows.
+    """
+    plugin: Any = sys.modules.get("snakemake_executor_plugin_slurm")
+    look = getattr(plugin, "query_job_status", None)
+    if look is None:
+        return
+
+    async def patient_look(*arguments: Any) -> tuple[dict[str, str], float]:
+        found, seconds = await look(*arguments)
+        return ({}, 0.0) if found is None else (found, seconds)
+
+    plugin.query_job_status = patient_look

@@ -9,6 +9,10 @@ class DataError(NeglinkError):
     """A raw file, graph or edge list is missing, damaged or not what it should be."""
 
 
+class OutputError(NeglinkError):
+    """A file cannot be written: the disk is full, the folder not writable."""
+
+
 class ParamsError(NeglinkError):
     """params.yaml holds a key, type, name or value that is not allowed."""
 

@@ -1,12 +1,18 @@
 """Files that are whole or absent: atomic writes, hashes, JSON."""
 
+import contextlib
+import errno
 import hashlib
+import io
 import json
 import os
+import re
+import struct
 import tempfile
+import time
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,28 +20,104 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neglink.errors import DataError
+from neglink.errors import DataError, OutputError
+
+UNFINISHED = ".unfinished-"
+"""How the name of a file begins while it is written."""
+
+DEAD_AFTER = 24 * 3600.0
+"""Seconds untouched after which such a file has no writer any more: the longest pause while a file
+is written is a download's. A process number would say nothing, as writers run on other machines."""
+
+_WAYS_OUT = {
+    "free some space there": (errno.ENOSPC, errno.EDQUOT),
+    "raise the limit on the size of a file (ulimit -f)": (errno.EFBIG,),
+    "make the folder writable, or work in another one": (errno.EACCES, errno.EPERM, errno.EROFS),
+    "move away what stands in its place": (errno.EEXIST, errno.ENOTDIR, errno.EISDIR),
+    "look after that disk": (errno.EIO, errno.ENODEV, errno.ESTALE),
+    "shorten the name of the data set, predictor, sampler or method": (errno.ENAMETOOLONG,),
+}
+_WAY_OUT = {number: way for way, numbers in _WAYS_OUT.items() for number in numbers}
 
 
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path`; on success flush it and move it into place.
 
-    A reader sees the old file or the whole new one; after an error nothing is left behind. The
-    temporary name keeps the suffix of `path`, on which numpy and matplotlib choose the format.
+    A reader sees the old file or the whole new one; after an error nothing is left behind, after
+    a kill or a power cut a file that `litter` finds. The temporary name keeps the suffix of `path`,
+    on which numpy and matplotlib choose the format.
+
+    Raises:
+        OutputError: the file cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
-    os.close(handle)
-    temporary = Path(name)
+    temporary = None
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=UNFINISHED, suffix=path.suffix)
+        os.close(handle)
+        temporary = Path(name)
         yield temporary
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         temporary.chmod(0o644)  # mkstemp gives 0600, too strict for a shared results folder
         temporary.replace(path)
+        _flush_folder(path.parent)
+    except Exception as error:
+        number = _cause(error, path)
+        if number is None:
+            raise
+        raise OutputError(
+            f"cannot write {path}: {os.strerror(number).lower()}; {_WAY_OUT[number]} and run "
+            "again (nothing half written is left, and what was finished stays)"
+        ) from None
     finally:
-        temporary.unlink(missing_ok=True)
+        if temporary is not None:
+            with contextlib.suppress(OSError):  # a disk that has become read-only
+                temporary.unlink(missing_ok=True)
+
+
+def _flush_folder(folder: Path) -> None:
+    """Make a rename last through a power cut: what a step has reported as finished stays so."""
+    with contextlib.suppress(OSError):  # not every system can; the file itself is whole
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _cause(error: Exception, path: Path) -> int | None:
+    """Number of the system's error that kept `path` from being written; None for other errors.
+
+    safetensors has no OSError: its text ends in "(os error 28)".
+    """
+    if isinstance(error, OSError):
+        named = error.filename
+        if isinstance(named, str | Path):  # else an open file, which is the temporary one
+            place, wanted = Path(named).absolute(), path.absolute()
+            if place.parent != wanted.parent and place not in wanted.parents:
+                return None
+        number = error.errno
+    else:
+        found = re.search(r"\(os error (\d+)\)", str(error))
+        number = int(found[1]) if found else None
+    return number if number in _WAY_OUT else None
+
+
+def litter(folders: Iterable[Path], dead_after: float = DEAD_AFTER) -> list[Path]:
+    """Files below these folders that a killed process was writing, sorted.
+
+    Those that another process may still be at work on are left out: all that were touched in the
+    last `dead_after` seconds.
+    """
+    found, latest = [], time.time() - dead_after
+    for folder in folders:
+        for path in folder.rglob(f"{UNFINISHED}*"):
+            with contextlib.suppress(FileNotFoundError):  # its writer has just moved it
+                if path.is_file() and path.stat().st_mtime < latest:
+                    found.append(path)
+    return sorted(found)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -50,8 +132,15 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """The value stored in a JSON file."""
-    return json.loads(path.read_text(encoding="utf-8"))
+    """The value stored in a JSON file.
+
+    Raises:
+        DataError: the file is damaged.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:  # no UTF-8 or no JSON
+        raise DataError(_damaged(path, error)) from None
 
 
 def write_arrays(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
@@ -61,16 +150,50 @@ def write_arrays(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
 
 
 def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
-    """All arrays of an npz file; nothing is unpickled.
+    """All arrays of an npz file, each checked against its CRC-32 first; nothing is unpickled.
 
     Raises:
         DataError: the file is damaged.
     """
     try:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(f"{path}: damaged ({error}); delete it and run again") from None
+        with path.open("rb") as stream, zipfile.ZipFile(stream) as archive:
+            members = archive.infolist()
+            if len(members) != _stated_members(stream):
+                raise zipfile.BadZipFile("an array is missing")
+            if any(member.compress_type not in _COMPRESSIONS for member in members):
+                raise zipfile.BadZipFile("an array is packed in a way that numpy never does")
+            return {
+                member.filename.removesuffix(".npy"): np.lib.format.read_array(
+                    io.BytesIO(archive.read(member)), allow_pickle=False
+                )
+                for member in members
+            }
+    except _DAMAGE as error:
+        raise DataError(_damaged(path, error)) from None
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # a place before the file's begin, read from the file
+            raise
+        raise DataError(_damaged(path, error)) from None
+
+
+_DAMAGE = (ValueError, EOFError, zipfile.BadZipFile, zlib.error, struct.error, RuntimeError)
+"""What zipfile and numpy raise on a damaged file; a flag that is set by chance asks for a password,
+which is a RuntimeError."""
+_COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+
+
+def _damaged(path: Path, error: Exception) -> str:
+    return f"{path}: damaged ({error}); delete it and run again"
+
+
+def _stated_members(archive: io.BufferedReader) -> int:
+    """How many members a zip file without a comment says at its end that it has.
+
+    zipfile does not compare: one changed length can hide the members that follow.
+    """
+    archive.seek(-22, io.SEEK_END)
+    signature, count = struct.unpack("<4s6xH10x", archive.read(22))
+    return int(count) if signature == b"PK\5\6" else -1
 
 
 def sha256(path: Path) -> str:

@@ -9,12 +9,13 @@
 # does under NEGLINK_SLURM_OPTIONAL where its daemons do not start.
 #
 # State, logs and the configuration are in a new folder under TMPDIR, deleted at the end unless
-# NEGLINK_SLURM_KEEP is set. NEGLINK_SLURM_CPUS is how many CPUs the node offers (default: nproc).
+# NEGLINK_SLURM_KEEP is set. NEGLINK_SLURM_CPUS is how many CPUs the node offers (default: 4;
+# the jobs of the tests mostly wait).
 set -euo pipefail
 
 PATH=$PATH:/usr/sbin:/sbin
 PORT=${NEGLINK_SLURM_PORT:-36817}
-CPUS=${NEGLINK_SLURM_CPUS:-$(nproc)}
+CPUS=${NEGLINK_SLURM_CPUS:-4}
 SYSTEM_CONF=/etc/slurm/slurm.conf
 
 say() { echo "cluster-test: $*"; }
@@ -118,6 +119,10 @@ SlurmdParameters=config_overrides
 SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU_Memory
 SchedulerParameters=batch_sched_delay=0
+# without cgroups, what uses more memory than its job asked for is found by looking each second
+JobAcctGatherType=jobacct_gather/linux
+JobAcctGatherFrequency=task=1
+JobAcctGatherParams=OverMemoryKill
 # jobs are remembered for as long as the tests run: their records are what is tested
 MinJobAge=7200
 AccountingStorageType=accounting_storage/none

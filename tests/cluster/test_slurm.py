@@ -31,7 +31,7 @@ PATIENCE = 900
 """Seconds that a run may take on a slow machine."""
 
 PROFILE = (
-    "--workflow-profile", "profiles/slurm", "--retries", "0", "--latency-wait", "20",
+    "--workflow-profile", "profiles/slurm", "--latency-wait", "20",
     "--slurm-init-seconds-before-status-checks", "2",
 )  # fmt: skip
 
@@ -60,8 +60,8 @@ def wait_for(what: Callable[[], object], process: "subprocess.Popen[str]") -> ob
     raise AssertionError("waited in vain")
 
 
-def snakemake(project: Project, log: Path) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-m", "snakemake", *PROFILE]
+def snakemake(project: Project, log: Path, *more: str, retries: int = 0) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-m", "snakemake", *PROFILE, "--retries", str(retries), *more]
     with log.open("w") as stream:
         return subprocess.Popen(
             command, cwd=project.folder, env=project.environment, text=True,

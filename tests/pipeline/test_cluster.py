@@ -1,4 +1,4 @@
-"""profiles/generic, with a stand-in for the submit command."""
+"""profiles/generic, with a stand-in for qsub and qstat."""
 
 import json
 import os
@@ -22,22 +22,41 @@ def scores(project: Project) -> dict[str, Any]:
     return {path.name: json.loads(path.read_text())["test"] for path in files}
 
 
-def test_every_job_goes_through_the_submit_command_with_what_it_needs(
-    built: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file where the stand-in, which is now `qsub` and `qstat`, writes what it is asked."""
     pytest.importorskip("snakemake_executor_plugin_cluster_generic")
     (tmp_path / "bin").mkdir()
-    (tmp_path / "bin/qsub").symlink_to(STAND_IN)
+    for name in ("qsub", "qstat"):
+        (tmp_path / "bin" / name).symlink_to(STAND_IN)
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("STAND_IN_RECORD", str(tmp_path / "asked.jsonl"))
+    return tmp_path / "asked.jsonl"
+
+
+GENERIC = ("--workflow-profile", "profiles/generic", "--latency-wait", "20",
+           "--seconds-between-status-checks", "1")  # fmt: skip
+
+
+def asked_for(record: Path) -> list[tuple[str, str, str]]:
+    """Name without digest, memory and walltime of each job, in the order of submission."""
+    found = []
+    for line in record.read_text().splitlines():
+        text = " ".join(json.loads(line)["asked"])
+        told = re.search(r"-N (\S+) .*mem=(\w+):.* walltime=(\S+)", text)
+        assert told, text
+        found.append((re.sub(r"-[0-9a-f]{12}", "", told[1]), told[2], told[3]))
+    return found
+
+
+def test_every_job_goes_through_the_submit_command_with_what_it_needs(
+    built: Project, record: Path
+) -> None:
     before = scores(built)
     for folder in ("results/metrics", "results/checkpoints/train"):
         shutil.rmtree(built.folder / folder)
-    output = built.snakemake(
-        "evaluations", "--workflow-profile", "profiles/generic", "--jobs", "1", "--retries", "0",
-        "--latency-wait", "20",
-    )  # fmt: skip
-    asked = [json.loads(line) for line in (tmp_path / "asked.jsonl").read_text().splitlines()]
+    output = built.snakemake("evaluations", *GENERIC, "--jobs", "1", "--retries", "0")
+    asked = [json.loads(line) for line in record.read_text().splitlines()]
     jobs = {re.sub(r"-[0-9a-f]{12}", "", job["asked"][1]): job["asked"] for job in asked}
     assert set(jobs) == {
         "train-planted-gcn-uniform-s0_evaluate_train",
@@ -55,3 +74,24 @@ def test_every_job_goes_through_the_submit_command_with_what_it_needs(
         assert f"external jobid '{job['id']}'" in output
     assert scores(built) == before
     assert built.waiting() == set()
+
+
+def test_a_job_that_the_scheduler_kills_is_retried_with_more_then_named_while_others_finish(
+    built: Project, record: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = scores(built)
+    for folder in ("results/metrics", "results/checkpoints/train"):
+        shutil.rmtree(built.folder / folder)
+    monkeypatch.setenv("STAND_IN_KILLS", '{"train-": 2, "evaluate-planted-cn-": 1}')
+    output = built.snakemake("evaluations", *GENERIC, "--jobs", "4", "--retries", "1", fails=True)
+    asked = asked_for(record)
+    for name, minutes in (("train-planted-gcn-uniform-s0_evaluate_train", 142),
+                          ("evaluate-planted-cn-s0_evaluate", 21)):  # fmt: skip
+        assert [job for job in asked if job[0] == name] == [
+            (name, "2000mb", f"{minutes}:00"), (name, "4000mb", f"{2 * minutes}:00"),
+        ]  # fmt: skip
+    assert len(asked) == 5
+    lost = {path for path in before if "-uniform-plain-" in path}
+    assert scores(built) == {path: before[path] for path in before.keys() - lost}
+    assert re.search(r"Error in group train-planted-gcn-uniform-s0-[0-9a-f]{12}", output)
+    assert not built.files("results/checkpoints/train/*", "logs/cluster/*.exit")

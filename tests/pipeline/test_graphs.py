@@ -1,6 +1,7 @@
 """The pipeline on real Cora, on an edge list of one's own, and on files that are not right."""
 
 import csv
+import re
 import shutil
 from pathlib import Path
 
@@ -60,6 +61,24 @@ def test_a_damaged_raw_file_stops_the_run_by_name_before_it_is_read(fresh, tmp_p
     assert "neglink: error" in output
     assert "Traceback" not in output
     assert not fresh.files("data/graphs/*", "data/raw/Planetoid/Cora/raw/ind.cora.graph")
+
+
+@pytest.mark.real
+@needs_mirror
+def test_a_raw_file_that_is_damaged_after_it_was_fetched_is_not_read(fresh, tmp_path):
+    fresh.set("data.mirror", str(mirror_of_cora(tmp_path / "mirror")))
+    fresh.set("suites.heuristic.datasets", ["cora"])
+    fresh.build("data", "--config", "suite=heuristic")
+    for path in fresh.folder.glob("data/graphs/*"):
+        path.unlink()
+    raw = fresh.folder / "data/raw/Planetoid/Cora/raw/ind.cora.allx"
+    content = bytearray(raw.read_bytes())
+    content[-1] ^= 128
+    raw.write_bytes(content)
+    output = fresh.snakemake("--cores", "2", "data", "--config", "suite=heuristic", fails=True)
+    assert re.search(r"neglink: error: cora: \S*ind\.cora\.allx is not the file it should", output)
+    assert "Traceback" not in output
+    assert not fresh.files("data/graphs/*")
 
 
 def test_an_edge_list_of_ones_own_becomes_a_row_of_the_table(fresh):

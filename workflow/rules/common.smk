@@ -2,7 +2,7 @@
 import sys
 from pathlib import Path
 
-from neglink.cluster import batch_job, gpus_for, minutes_for
+from neglink.cluster import batch_job, gpus_for, minutes_for, wait_through_silence
 from neglink.errors import NeglinkError
 from neglink.params import check_params
 from neglink.plan import FOLDERS, Plan, memory_mb
@@ -11,6 +11,8 @@ try:
     plan = Plan(check_params(config))
 except NeglinkError as error:
     sys.exit(f"neglink: error in params.yaml or --config:\n{error}")
+
+wait_through_silence()
 
 
 wildcard_constraints:

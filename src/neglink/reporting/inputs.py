@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from neglink.errors import ReportError
+from neglink.errors import DataError, ReportError
 from neglink.files import read_json
 
 NONE = "–"
@@ -389,8 +389,8 @@ def read(path: Path, kind: type[PartType]) -> PartType:
         raise ReportError(
             f"{path}: not a valid {kind.__name__.lower()} file, at {where}: {first['msg']}."
         ) from error
-    except ValueError as error:
-        raise ReportError(f"{path}: not a JSON file ({error}). Run its step again.") from error
+    except DataError as error:
+        raise ReportError(str(error)) from error
 
 
 def read_suite(path: Path) -> Inputs:

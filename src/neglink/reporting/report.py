@@ -100,8 +100,8 @@ def remove_stale(tables: Path, figures: Path, written: set[Path]) -> None:
     names = {f"{table}{suffix}" for table in TABLES for suffix in (".csv", ".md")}
     for path in sorted(tables.iterdir()) if tables.is_dir() else []:
         if path.name in names and path not in written:
-            path.unlink()
+            path.unlink(missing_ok=True)  # another report may be at it
     ours = re.compile(rf"({'|'.join(map(re.escape, FIGURES))})(-.*)?\.(svg|png)")
     for path in sorted(figures.iterdir()) if figures.is_dir() else []:
         if ours.fullmatch(path.name) and path not in written:
-            path.unlink()
+            path.unlink(missing_ok=True)  # another report may be at it
