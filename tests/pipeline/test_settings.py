@@ -75,6 +75,25 @@ def test_a_wrong_override_stops_with_its_path_too(fresh: Project) -> None:
     assert "Traceback" not in said
 
 
+@pytest.mark.parametrize(
+    ("file", "override", "message"),
+    [
+        ("suite: tiny\nsuite: heuristic\n", "suite=tiny", "line 2: the key 'suite' stands twice"),
+        ("__use_yte__: true\na: ?__import__('os').mkdir('harm')\n", "suite=tiny", "run values as code"),
+        (None, "methods={plain: {learning_rate: inf}}", "methods.plain.learning_rate = 'inf': read"),
+    ],
+)
+def test_a_hostile_file_or_override_stops_before_snakemake_reads_it(
+    fresh: Project, file: str | None, override: str, message: str
+) -> None:
+    if file is not None:
+        (fresh.folder / "params.yaml").write_text(file)
+    said = fresh.snakemake("--dry-run", "--config", override, fails=True)
+    assert message in said
+    assert "Traceback" not in said
+    assert not (fresh.folder / "harm").exists()
+
+
 def test_an_override_chooses_the_suite(built: Project) -> None:
     assert built.waiting("--config", "suite=heuristic") == {
         ("suite", "heuristic"),
