@@ -554,6 +554,10 @@ def _data_problems(params: Params) -> Iterator[str]:
     yield from _settings_problems(Planted, "data.planted", _without(params.data.planted, "seed"))
     for name, entry in params.data.custom.items():
         yield from _settings_problems(Custom, f"data.custom.{name}", entry)
+        files = [Path(entry[key]).name for key in ("links", "features")
+                 if isinstance(entry.get(key), str)]  # fmt: skip
+        if len(files) == 2 and len(set(files)) == 1:  # a digest tells them apart by name
+            yield f"data.custom.{name}.features: another file of the name {files[0]!r}; rename one"
     for name, entry in params.data.shares.items():
         yield from _share_problems(params, name, entry)
 
