@@ -306,7 +306,7 @@ def _told(text: str, **needed: type) -> dict[str, Any]:
                 f"--settings: {key} is missing or of another type ({kind.__name__} is needed). The "
                 "JSON file beside each output holds the settings that it was made with"
             )
-        if key in COMPONENTS and not isinstance(value.get("kind"), str):
+        if key in COMPONENTS and not isinstance(told[key].get("kind"), str):
             raise ParamsError(f"--settings: {key}.kind is missing or no name")
     if not isinstance(told.get("mirror"), str | None):
         raise ParamsError("--settings: mirror is no text")

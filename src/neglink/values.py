@@ -32,7 +32,7 @@ RUNS_CODE = "__use_yte__"
 """Key by which Snakemake takes its configuration for a template with Python in it."""
 
 TAG_ERRORS = (ValueError, KeyError, IndexError, TypeError, AttributeError, OverflowError)
-"""What PyYAML raises where a date is none (2001-99-99), or a tag such as !!bool is on other text."""
+"""What PyYAML raises for a date that is none (2001-99-99), or !!bool and the like on other text."""
 
 
 def read_values(path: Path) -> dict[str, Any]:
@@ -44,7 +44,9 @@ def read_values(path: Path) -> dict[str, Any]:
     """
     try:
         if not path.is_file():
-            raise ParamsError(f"{path}: no such file; run from the project's folder or name another")
+            raise ParamsError(
+                f"{path}: no such file; run from the project's folder or name another"
+            )
         if path.stat().st_size > MOST_BYTES:
             raise ParamsError(f"{path}: longer than {MOST_BYTES:,} bytes, so no file of settings")
         text = path.read_text(encoding="utf-8")
@@ -77,9 +79,9 @@ def _load(text: str) -> Any:
             return None
         _refuse_repeated_keys(node)
         _refuse_endless(node)
-        return loader.construct_document(node)  # type: ignore[no-untyped-call]
+        return loader.construct_document(node)
     finally:
-        loader.dispose()  # type: ignore[no-untyped-call]
+        loader.dispose()
 
 
 def _children(node: yaml.Node) -> list[yaml.Node]:

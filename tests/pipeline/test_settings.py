@@ -80,8 +80,16 @@ def test_a_wrong_override_stops_with_its_path_too(fresh: Project) -> None:
     ("file", "override", "message"),
     [
         ("suite: tiny\nsuite: heuristic\n", "suite=tiny", "line 2: the key 'suite' stands twice"),
-        ("__use_yte__: true\na: ?__import__('os').mkdir('harm')\n", "suite=tiny", "run values as code"),
-        (None, "methods={plain: {learning_rate: inf}}", "methods.plain.learning_rate = 'inf': read"),
+        (
+            "__use_yte__: true\na: ?__import__('os').mkdir('harm')\n",
+            "suite=tiny",
+            "run values as code",
+        ),
+        (
+            None,
+            "methods={plain: {learning_rate: inf}}",
+            "methods.plain.learning_rate = 'inf': read",
+        ),
     ],
 )
 def test_a_hostile_file_or_override_stops_before_snakemake_reads_it(

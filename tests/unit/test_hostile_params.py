@@ -1,5 +1,6 @@
 """params.yaml from a stranger: it is taken, or refused in one message that names the key."""
 
+import contextlib
 import copy
 import re
 import shlex
@@ -110,7 +111,10 @@ def test_any_change_is_taken_or_refused_by_the_name_of_a_key(
     [
         ({"methods__plain__epochs": float("nan")}, "methods.plain.epochs = nan: a finite number"),
         ({"data__planted__reach": float("inf")}, "data.planted.reach = inf: a finite number"),
-        ({"methods__plain__learning_rate": "inf"}, "methods.plain.learning_rate = 'inf': read as a"),
+        (
+            {"methods__plain__learning_rate": "inf"},
+            "methods.plain.learning_rate = 'inf': read as a",
+        ),
         ({"methods__plain__learning_rate": "1e999"}, "methods.plain.learning_rate = '1e999': read"),
         ({"methods__plain__epochs": 10**30}, "methods.plain.epochs = 'a number of more than 18 "),
         ({"suites__one__seeds": 10**9}, "params.suites.one.seeds = 1000000000: input should be"),
@@ -249,7 +253,9 @@ SYNTAX = [b": ", b"- ", b"&a ", b"*a", b"<<: ", b"!!", b"\t", b"\r", b"{", b"[",
 
 
 @settings(max_examples=80, deadline=None, derandomize=True)
-@given(st.floats(0, 1), st.integers(0, 20), st.one_of(st.binary(max_size=6), st.sampled_from(SYNTAX)))
+@given(
+    st.floats(0, 1), st.integers(0, 20), st.one_of(st.binary(max_size=6), st.sampled_from(SYNTAX))
+)
 def test_a_file_that_was_damaged_anywhere_is_read_or_refused(
     tmp_path_factory: pytest.TempPathFactory, where: float, lost: int, put: bytes
 ) -> None:
@@ -257,10 +263,8 @@ def test_a_file_that_was_damaged_anywhere_is_read_or_refused(
     start = int(where * len(whole))
     path = tmp_path_factory.getbasetemp() / "damaged.yaml"
     path.write_bytes(whole[:start] + put + whole[start + lost :])
-    try:
+    with contextlib.suppress(ParamsError):
         assert read_params(path).suites
-    except ParamsError as error:
-        assert str(error)
 
 
 def test_the_projects_own_file_is_within_every_bound() -> None:
