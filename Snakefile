@@ -2,6 +2,9 @@
 # `snakemake --cores all` builds the suite that params.yaml names; `--config suite=NAME` another.
 
 
+include: "workflow/rules/params.smk"
+
+
 configfile: "params.yaml"
 
 

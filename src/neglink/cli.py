@@ -22,7 +22,7 @@ from neglink.commands import verify as verify_command
 from neglink.commands.expected import show_expected
 from neglink.commands.options import PARAMS, ParamsFile, Seeds
 from neglink.errors import DataError, NeglinkError, ParamsError, TrainingError
-from neglink.files import canonical
+from neglink.files import canonical, parse_json
 
 app = typer.Typer(
     add_completion=False,
@@ -40,6 +40,9 @@ app.add_typer(params_app, name="params")
 app.command("predict")(predict_command.predict)
 app.command("reference")(reference_command.reference)
 app.command("same")(same_command.same)
+
+COMPONENTS = ("split", "protocol", "predictor", "sampler", "method")
+"""Keys of --settings that hold a component: its `kind`, and its settings."""
 
 Settings = Annotated[str, typer.Option(help="JSON of the step's settings, or @FILE.json.")]
 MadeFrom = Annotated[str, typer.Option(help="JSON that identifies the step, or @FILE.json.")]
@@ -59,7 +62,7 @@ def fetch(
     """Bring a data set's raw files into data/raw, verified; MARKER lists them."""
     from neglink.steps.graph import run_fetch
 
-    told = _json(settings, "--settings")
+    told = _told(settings, source=dict)
     run_fetch(marker, told, _json(made_from, "--made-from"), raw, _mirror(mirror, told))
 
 
@@ -71,7 +74,7 @@ def graph(
     """Read a data set and store it as OUTPUT (npz); SIDE (JSON) tells what it was made from."""
     from neglink.steps.graph import run_graph
 
-    told = _json(settings, "--settings")
+    told = _told(settings, source=dict)
     _unchanged(told)
     run_graph(output, side, told, _json(made_from, "--made-from"), raw, _mirror(mirror, told))
 
@@ -83,7 +86,8 @@ def split(
     """Split GRAPH's links, draw the ranked negatives, check for leaks."""
     from neglink.steps.split import run_split
 
-    run_split(graph, output, side, _json(settings, "--settings"), _json(made_from, "--made-from"))
+    told = _told(settings, split=dict, protocol=dict, seed=int)
+    run_split(graph, output, side, told, _json(made_from, "--made-from"))
 
 
 def _training(step: str) -> Any:
@@ -97,7 +101,7 @@ def _training(step: str) -> Any:
         from neglink.steps.train import run_training
 
         earlier = dict(_named_file(item) for item in made)
-        told = _json(settings, "--settings")
+        told = _told(settings, predictor=dict, sampler=dict, method=dict, seed=int)
         _use_precision(told.get("precision", "highest"))
         run_training(
             step, graph, split, earlier, output, side, told, _json(made_from, "--made-from")
@@ -126,7 +130,7 @@ def evaluate(
     _use_threads(threads)
     from neglink.steps.evaluate import run_evaluation
 
-    told = _json(settings, "--settings")
+    told = _told(settings, run=dict, predictor=dict)
     made = _json(made_from, "--made-from")
     with _naming(made.get("step", output)):
         run_evaluation(graph, split, checkpoint, output, told, made)
@@ -141,7 +145,7 @@ def nodes(
     _use_threads(threads)
     from neglink.steps.nodes import run_nodes
 
-    told = _json(settings, "--settings")
+    told = _told(settings, run=dict, predictor=dict, method=dict)
     made = _json(made_from, "--made-from")
     with _naming(made.get("step", output)):
         run_nodes(graph, split, checkpoint, output, told, made)
@@ -156,7 +160,7 @@ def migration(
     _use_threads(threads)
     from neglink.steps.migration import run_migration
 
-    told = _json(settings, "--settings")
+    told = _told(settings, run=dict, predictor=dict, epochs=list)
     made = _json(made_from, "--made-from")
     with _naming(made.get("step", output)):
         run_migration(graph, split, checkpoint, output, told, made)
@@ -265,7 +269,7 @@ def _json(text: str, option: str) -> dict[str, Any]:
     try:
         if text.startswith("@"):
             text = Path(text[1:]).read_text(encoding="utf-8")
-        value = json.loads(text)
+        value = parse_json(text)
     except (OSError, ValueError) as error:
         raise ParamsError(f"{option}: no JSON there ({error})") from None
     if not isinstance(value, dict):
@@ -298,6 +302,23 @@ def _naming(step: object) -> Iterator[None]:
         yield
     except ValueError as error:
         raise TrainingError(f"{step}: {error}") from error
+
+
+def _told(text: str, **needed: type) -> dict[str, Any]:
+    """What --settings says, with the keys that the step reads, each of its type."""
+    told = _json(text, "--settings")
+    for key, kind in needed.items():
+        value = told.get(key)
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise ParamsError(
+                f"--settings: {key} is missing or of another type ({kind.__name__} is needed). The "
+                "JSON file beside each output holds the settings that it was made with"
+            )
+        if key in COMPONENTS and not isinstance(told[key].get("kind"), str):
+            raise ParamsError(f"--settings: {key}.kind is missing or no name")
+    if not isinstance(told.get("mirror"), str | None):
+        raise ParamsError("--settings: mirror is no text")
+    return told
 
 
 def _named_file(item: str) -> tuple[str, Path]:
@@ -351,6 +372,8 @@ def main() -> None:
     except OSError as error:
         parts = [str(part) for part in (error.filename, error.strerror) if part]
         _fail(": ".join(parts) or str(error))
+    except MemoryError as error:
+        _fail(f"not enough memory ({error}); take a smaller graph")
 
 
 def _fail(message: str) -> NoReturn:

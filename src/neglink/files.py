@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -141,6 +141,22 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:  # no UTF-8 or no JSON
         raise DataError(_damaged(path, error)) from None
+
+
+def parse_json(text: str | bytes) -> Any:
+    """The value that a JSON text from outside holds.
+
+    Raises:
+        ValueError: no JSON, which has no NaN and no infinity; or lists within lists without end.
+    """
+    try:
+        return json.loads(text, parse_constant=_no_constant)
+    except RecursionError:
+        raise ValueError("lists within lists beyond any use") from None
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number of JSON")
 
 
 def write_arrays(path: Path, arrays: dict[str, NDArray[Any]]) -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pydantic
-import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from neglink import datasets
@@ -23,7 +22,12 @@ from neglink.methods import METHODS
 from neglink.predictors import PREDICTORS, Heuristic
 from neglink.registry import Registry, adapter, explain, settings_of, suggest
 from neglink.samplers import SAMPLERS
+from neglink.samplers.std import STD
 from neglink.splits import PROTOCOLS, SPLITS
+from neglink.values import read_values, shown, strange_values
+
+LONGEST_LINE = 2000
+"""Letters of a message about one setting; values in the middle are left out."""
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$")]
 """A name that can be part of a file name on any system."""
@@ -43,7 +47,10 @@ def _seeds(value: Any) -> Any:
     return {"all": value} if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-Count = Annotated[int, Field(ge=0)]
+MOST_SEEDS = 10_000
+"""Of one grid: a number mistyped is refused before its runs are listed."""
+
+Count = Annotated[int, Field(ge=0, le=MOST_SEEDS)]
 Seeds = Annotated[
     dict[Name, Count] | None,
     BeforeValidator(_seeds, json_schema_input_type=Count | str | dict[Name, Count] | None),
@@ -87,7 +94,9 @@ class MigrationParams(Strict):
     """Methods of the followed runs."""
     seeds: Annotated[int, Field(ge=1)] = 1
     """How many seeds, from the suite's first."""
-    epochs: dict[Name, Annotated[tuple[int, ...], Field(min_length=2)]]
+    epochs: dict[
+        Name, Annotated[tuple[Annotated[int, Field(ge=1, le=1_000_000)], ...], Field(min_length=2)]
+    ]
     """For each data set, the epochs whose scores of the test negatives are compared."""
     every: Annotated[int, Field(ge=1)] = 25
     """Epochs between two points of the test curve."""
@@ -104,9 +113,9 @@ class Grid(Strict):
     """Names under `samplers`."""
     methods: tuple[Name, ...] = ()
     """Names under `methods`."""
-    seeds: Annotated[int, Field(ge=1)] = 3
+    seeds: Annotated[int, Field(ge=1, le=MOST_SEEDS)] = 3
     """Number of seeds; each has its own split."""
-    first_seed: Annotated[int, Field(ge=0)] = 0
+    first_seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
     """The first of them. Settings are chosen on seeds from 100, so that results from 0 are fair."""
     sweep: dict[str, Annotated[tuple[Scalar, ...], Field(min_length=1)]] = {}
     """Settings of the grid's methods, varied one at a time: setting → values. Each method also
@@ -227,16 +236,9 @@ def read_params(path: Path, **changes: Any) -> Params:
     """params.yaml, checked; with `changes` in place of its own keys, unless they are empty.
 
     Raises:
-        ParamsError: the file is missing, is no YAML mapping, or a setting is not allowed.
+        ParamsError: the file is not what `values.read_values` reads, or a setting is not allowed.
     """
-    if not path.is_file():
-        raise ParamsError(f"{path}: no such file; run from the project's folder or name another")
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ParamsError(f"{path}: not readable as YAML: {error}") from None
-    if not isinstance(values, dict):
-        raise ParamsError(f"{path}: expected keys and values, got {type(values).__name__}")
+    values = read_values(path)
     return check_params(values | {key: value for key, value in changes.items() if value})
 
 
@@ -246,14 +248,19 @@ def check_params(values: Mapping[str, Any]) -> Params:
     Raises:
         ParamsError: an unknown key or name, a wrong type or range; every offender on a line.
     """
+    _refuse(strange_values(values))
     try:
         params = Params.model_validate(dict(values))
     except pydantic.ValidationError as error:
-        raise ParamsError(explain(error, "params")) from None
-    problems = list(_problems(params))
-    if problems:
-        raise ParamsError("\n".join(problems))
+        _refuse(explain(error, "params").splitlines())
+    _refuse(_problems(params))
     return params
+
+
+def _refuse(problems: Iterable[str]) -> None:
+    """Raise what is told of settings, if anything is."""
+    if lines := [shown(line, LONGEST_LINE) for line in problems]:
+        raise ParamsError("\n".join(lines))
 
 
 @dataclass(frozen=True)
@@ -394,9 +401,12 @@ def make_entry(
     kind = settings.pop("kind")
     if not isinstance(kind, str):
         raise ParamsError(f"{where}.kind = {kind!r}: expected a name")
-    if any(not isinstance(key, str) for key in settings):
-        raise ParamsError(f"{where}: keys must be text")
-    return registry.make(kind, where=where, **settings)
+    if "where" in settings:  # no component's setting, but an argument of `make`
+        raise ParamsError(f"{where}.where: unknown key")
+    made = registry.make(kind, where=where, **settings)
+    if isinstance(made, STD) and not isinstance(made.base, str | dict):
+        raise ParamsError(f"{where}.base = {made.base!r}: expected a name, or kind and settings")
+    return made
 
 
 def _layers(
@@ -510,6 +520,11 @@ def _first_refusal(makes: Iterable[Callable[[], Any]]) -> Iterator[str]:
 
 
 def _dataset_problems(params: Params, where: str, entry: Entry) -> Iterator[str]:
+    try:
+        list(_changes(where, entry, "per_dataset", None))  # refuses what is no mapping
+    except ParamsError as error:
+        yield str(error)
+        return
     known = dataset_names(params)
     for dataset in entry.get("per_dataset", {}):
         if dataset not in known:
@@ -539,6 +554,10 @@ def _data_problems(params: Params) -> Iterator[str]:
     yield from _settings_problems(Planted, "data.planted", _without(params.data.planted, "seed"))
     for name, entry in params.data.custom.items():
         yield from _settings_problems(Custom, f"data.custom.{name}", entry)
+        files = [Path(entry[key]).name for key in ("links", "features")
+                 if isinstance(entry.get(key), str)]  # fmt: skip
+        if len(files) == 2 and len(set(files)) == 1:  # a digest tells them apart by name
+            yield f"data.custom.{name}.features: another file of the name {files[0]!r}; rename one"
     for name, entry in params.data.shares.items():
         yield from _share_problems(params, name, entry)
 

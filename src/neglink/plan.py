@@ -14,6 +14,7 @@ from typing import Any
 
 from neglink.datasets import entry, identity
 from neglink.datasets.planted import Planted
+from neglink.errors import DataError, ParamsError
 from neglink.files import canonical, digest_of, write_json
 from neglink.fingerprint import fingerprint
 from neglink.methods import METHODS
@@ -52,6 +53,11 @@ FOLDERS = sorted(
     {text.partition("{")[0] for paths in (*PATHS.values(), CHECKPOINT) for text in paths.values()}
 )
 """Where steps put their files."""
+
+LONGEST_NAME = 200
+"""Letters of a step's name: file systems take 255, of which a file being written adds some."""
+LONGEST_TOLD = 30_000
+"""Letters of a step's settings. Linux takes 131,071 in one argument, where quotes need five."""
 
 GRAPH_MODULES = ("neglink.graph.graph", "neglink.graph.io")
 """Code of every graph step; the catalog's texts and the downloads do not change a graph."""
@@ -173,12 +179,16 @@ class Plan:
     def _step(self, *arguments: Any, **named: Any) -> Step:
         """The step, or the equal one that is there already."""
         step = Step(*arguments, **named)
+        _refuse_long(step)
         return self._made.setdefault(f"{step.kind}/{step.name}", step)
 
     def graph(self, dataset: str) -> Step:
         """The step that reads a data set."""
         source = self.resolver.source(dataset)
-        settings = {"name": dataset, "identity": identity(source)}
+        try:
+            settings = {"name": dataset, "identity": identity(source)}
+        except OSError as error:  # of your own files, which are read for their hashes
+            raise DataError(f"data set {dataset}: {error.filename}: {error.strerror}") from None
         told = {"source": source, "mirror": self.params.data.mirror}
         if source["kind"] == "share":  # made from the raw files of the whole
             whole = self.graph(source["of"])
@@ -393,6 +403,25 @@ class Plan:
             "nodes": paths(self.nodes),
             "analyses": paths(self.analyses),
         }
+
+
+def _refuse_long(step: Step) -> None:
+    """Refuse what a system would not take as the name of a file, or as a command.
+
+    Raises:
+        ParamsError: says which step it is, and what to shorten.
+    """
+    if len(step.name) > LONGEST_NAME:
+        raise ParamsError(
+            f"the files of {step.kind} {step.label} would have names of {len(step.name)} letters; "
+            f"{LONGEST_NAME} are allowed. Shorten the names of data set, predictor, sampler or "
+            "method, or the value that is swept"
+        )
+    if len(step.told) > LONGEST_TOLD:
+        raise ParamsError(
+            f"the settings of {step.kind} {step.label} are {len(step.told):,} letters, more than a "
+            f"command takes ({LONGEST_TOLD:,}): shorten its lists"
+        )
 
 
 def _only(kind: str, part: Any, names: tuple[str, ...]) -> dict[str, Any]:

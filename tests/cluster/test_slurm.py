@@ -6,6 +6,7 @@ jobs), not what Snakemake says it did.
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 import time
@@ -16,7 +17,7 @@ import pytest
 
 from neglink.params import read_params
 from neglink.plan import Plan
-from tests.pipeline.conftest import Project, fresh_project  # noqa: F401
+from tests.pipeline.conftest import REPOSITORY, Project, fresh_project  # noqa: F401
 
 pytestmark = [
     pytest.mark.cluster,
@@ -161,3 +162,12 @@ def test_the_next_run_takes_up_what_was_cancelled_and_the_scheduler_ran_it_all(
         assert (project.folder / "logs" / step.kind / f"{step.name}.log").exists()
     assert (project.folder / plan.marker).exists()
     assert project.waiting() == set()
+
+
+def test_the_pages_look_at_the_queue_is_one_that_slurm_takes() -> None:
+    page = (REPOSITORY / "docs/how-to/cluster.md").read_text(encoding="utf-8")
+    lines = re.findall(r"^(?:\$ )?(squeue .*)$", page, re.M)
+    assert len(lines) == 2
+    for line in lines:
+        shown = subprocess.check_output(shlex.split(line), text=True)
+        assert shown.split("\n")[0].split()[1:3] == ["STATE", "TIME"]

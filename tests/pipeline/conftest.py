@@ -88,15 +88,15 @@ class Project:
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
 
-    def call(self, *command: str, fails: bool = False) -> str:
-        """Output of a command that succeeds, or that fails."""
+    def call(self, *command: str, fails: bool = False, limit: int = 300) -> str:
+        """Output of a command that succeeds, or that fails, within so many seconds."""
         process = self.start(*command)
-        output, _ = process.communicate(timeout=300)
+        output, _ = process.communicate(timeout=limit)
         assert (process.returncode != 0) == fails, output
         return output
 
-    def snakemake(self, *arguments: str, fails: bool = False) -> str:
-        return self.call(sys.executable, "-m", "snakemake", *arguments, fails=fails)
+    def snakemake(self, *arguments: str, fails: bool = False, limit: int = 300) -> str:
+        return self.call(sys.executable, "-m", "snakemake", *arguments, fails=fails, limit=limit)
 
     def neglink(self, *arguments: str, fails: bool = False) -> str:
         return self.call("neglink", *arguments, fails=fails)

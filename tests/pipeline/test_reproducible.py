@@ -1,6 +1,9 @@
 """The same numbers twice, by hand too; and the workflow's own linter."""
 
+import csv
 import json
+import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +13,68 @@ from neglink.files import read_json
 from neglink.params import check_params
 from neglink.plan import Plan, Step
 from neglink.steps.train import run_training
-from tests.pipeline.conftest import TINY, Project
+from tests.pipeline.conftest import REPOSITORY, TINY, Project
 
 pytestmark = pytest.mark.xdist_group("pipeline")
+
+
+FOLDERS = ("data/graphs", "data/splits", "results/checkpoints", "results/metadata",
+           "results/metrics", "results/suites", "results/figures", "results/tables")  # fmt: skip
+"""What a pipeline makes, but for the page, which shows what it cost."""
+
+COSTS = re.compile(r"^cost$|seconds|memory")
+"""Keys of JSON, and metrics of a table, that tell what something cost to make."""
+
+
+def without_costs(value: Any) -> Any:
+    """A JSON value without the time and memory that it took to make."""
+    if isinstance(value, dict):
+        return {k: without_costs(part) for k, part in value.items() if not COSTS.search(k)}
+    return value
+
+
+def results(project: Project) -> dict[str, Any]:
+    """Path → content of every file that a pipeline made, without costs; the names hold digests."""
+    found: dict[str, Any] = {}
+    for path in sorted(p for f in FOLDERS for p in (project.folder / f).rglob("*") if p.is_file()):
+        content: Any = path.read_bytes()
+        if path.suffix == ".json":
+            content = without_costs(read_json(path))
+        elif path.suffix == ".csv":
+            with path.open(encoding="utf-8", newline="") as rows:
+                content = [row for row in csv.reader(rows) if not any(map(COSTS.search, row))]
+        elif path.suffix == ".md":
+            content = None  # the numbers of the CSV beside it, and costs
+        found[str(path.relative_to(project.folder))] = content
+    return found
+
+
+def test_one_job_at_a_time_gives_the_bytes_of_two(built: Project, fresh_project: Project,
+                                                  tmp_path: Path) -> None:  # fmt: skip
+    alone = fresh_project.copy(tmp_path / "alone")
+    alone.snakemake("--cores", "1")
+    two, one = results(built), results(alone)
+    assert {".npz", ".safetensors", ".json", ".csv", ".svg", ".png"} < {
+        Path(name).suffix for name in one
+    }
+    assert one.keys() == two.keys()
+    assert [name for name in one if one[name] != two[name]] == []
+
+
+@pytest.mark.slow
+def test_quickstart_made_twice_is_the_same_in_every_digest_and_metric(
+    fresh_project: Project, tmp_path: Path
+) -> None:
+    found = []
+    for cores in ("1", "2"):
+        project = fresh_project.copy(tmp_path / cores)
+        shutil.copy(REPOSITORY / "params.yaml", project.folder)
+        project.snakemake("--cores", cores, "--config", "suite=quickstart", limit=3000)
+        found.append(results(project))
+    one, two = found
+    assert sum(name.startswith("results/metrics/") for name in one) == 36
+    assert one.keys() == two.keys()
+    assert [name for name in one if one[name] != two[name]] == []
 
 
 def made(project: Project, kind: str) -> dict[str, Path]:

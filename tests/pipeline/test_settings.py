@@ -7,6 +7,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.pipeline.conftest import Project
@@ -73,6 +74,52 @@ def test_a_wrong_override_stops_with_its_path_too(fresh: Project) -> None:
     said = fresh.snakemake("--cores", "1", "--config", "suite=tinny", fails=True)
     assert "suite = 'tinny': no such suite (did you mean 'tiny'?); allowed: heuristic, tiny" in said
     assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    ("file", "override", "message"),
+    [
+        ("suite: tiny\nsuite: heuristic\n", "suite=tiny", "line 2: the key 'suite' stands twice"),
+        (
+            "__use_yte__: true\na: ?__import__('os').mkdir('harm')\n",
+            "suite=tiny",
+            "run values as code",
+        ),
+        (
+            None,
+            "methods={plain: {learning_rate: inf}}",
+            "methods.plain.learning_rate = 'inf': read",
+        ),
+    ],
+)
+def test_a_hostile_file_or_override_stops_before_snakemake_reads_it(
+    fresh: Project, file: str | None, override: str, message: str
+) -> None:
+    if file is not None:
+        (fresh.folder / "params.yaml").write_text(file)
+    said = fresh.snakemake("--dry-run", "--config", override, fails=True)
+    assert message in said
+    assert "Traceback" not in said
+    assert not (fresh.folder / "harm").exists()
+
+
+def test_files_of_any_name_go_through_every_command(fresh: Project) -> None:
+    folder = fresh.folder / "data/-n $(touch harm) `touch harm`; touch harm"
+    folder.mkdir(parents=True)
+    names = ("'q\"uo\\te\n{wildcards} * é.csv", "-rf && touch harm\t%s.npy")
+    rng = np.random.default_rng(0)
+    rows = [f"{u},{v}\n" for u, v in rng.integers(0, 60, (300, 2))]
+    (folder / names[0]).write_text("".join(rows))
+    np.save(folder / names[1], np.eye(60))
+    links, features = (str((folder / name).relative_to(fresh.folder)) for name in names)
+    fresh.set("data.custom", {"a+b.c-d_e": {"links": links, "features": features}})
+    suite = fresh.params["suites"]["heuristic"] | {"datasets": ["a+b.c-d_e"]}
+    fresh.set("suites", {"any+n.a-m_e": suite})
+    fresh.set("suite", "any+n.a-m_e")
+    fresh.build()
+    fresh.neglink("predict", "out.csv", "--run", "a+b.c-d_e/cn/0", "--top", "1")
+    assert (fresh.folder / "results/tables/any+n.a-m_e/results.csv").is_file()
+    assert [path for path in fresh.folder.rglob("*") if path.name == "harm"] == []
 
 
 def test_an_override_chooses_the_suite(built: Project) -> None:

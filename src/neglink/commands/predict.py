@@ -1,7 +1,10 @@
 """`neglink predict`: a finished run, or a heuristic, applied to pairs or to a whole graph."""
 
+import csv
 import difflib
-import json
+import re
+import shlex
+import zipfile
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,7 +13,7 @@ import typer
 
 from neglink.commands.options import PARAMS, ParamsFile, Seeds
 from neglink.errors import DataError, ParamsError
-from neglink.files import read_json
+from neglink.files import parse_json
 
 if TYPE_CHECKING:  # they load torch
     from neglink.plan import Plan, Step
@@ -99,8 +102,49 @@ def predict(
     torch.set_num_threads(threads)
     from neglink.steps.predict import run_prediction
 
-    for line in run_prediction(output, source, wanted, device):
+    _made_here(source.graph, "graph", {"n", "links"})
+    if (side := source.graph.with_suffix(".json")).is_file():
+        _side(side)
+    if source.split is not None:
+        _made_here(source.split, "split", {"n", "train", "valid", "test"})
+    try:
+        lines = run_prediction(output, source, wanted, device)
+    except csv.Error as error:  # a cell of more letters than any name has
+        raise DataError(f"{pairs or nodes}: not a table of nodes ({error})") from None
+    for line in lines:
         typer.echo(line)
+
+
+def _made_here(path: Path, what: str, needed: set[str]) -> None:
+    """Refuse an npz that is no graph, or no split; nothing of it is loaded.
+
+    Raises:
+        DataError: the file is missing, damaged or lacks an array.
+    """
+    from neglink.steps.predict import there
+
+    try:
+        with zipfile.ZipFile(there(path, what)) as arrays:
+            held = {name.removesuffix(".npy") for name in arrays.namelist()}
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path}: no {what} made by neglink ({error})") from None
+    if lacks := sorted(needed - held):
+        raise DataError(f"{path}: no {what} made by neglink; it has no array {lacks[0]!r}")
+
+
+def _side(path: Path) -> dict[str, Any]:
+    """The JSON object in a file that lies beside another one.
+
+    Raises:
+        DataError: it holds anything else.
+    """
+    try:
+        told = parse_json(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: not a JSON file ({error})") from None
+    if not isinstance(told, dict):
+        raise DataError(f"{path}: expected a JSON object, got {type(told).__name__}")
+    return told
 
 
 def _one_of(options: dict[str, Any]) -> None:
@@ -156,7 +200,7 @@ def _of_run(suite: str, run: str, seeds: str, params: Path, links: Links) -> "So
                if not Path(path).is_file()]  # fmt: skip
     if missing:
         more = f" seeds={seeds}" if seeds else ""
-        file = "" if params == PARAMS else f" --configfile {params}"
+        file = "" if params == PARAMS else f" --configfile {shlex.quote(str(params))}"
         raise DataError(
             f"run {run} of suite {plan.suite_name} is not finished: {missing[0]} is not there. "
             f"Make it with: snakemake {' '.join(missing)} --cores all{file} "
@@ -198,19 +242,35 @@ def _of_checkpoint(
 
     there(checkpoint, "checkpoint")
     side = there(checkpoint.with_suffix(".json"), "JSON file beside the checkpoint")
-    told = read_json(side)
-    if "predictor" not in told.get("settings", {}):
+    told = _side(side)
+    settings, inputs = (_section(told, key) for key in ("settings", "inputs"))
+    if "kind" not in _section(settings, "predictor"):
         raise DataError(
             f"{side}: does not say which predictor it holds; was it made by a training?"
         )
-    inputs = told.get("inputs", {})
     found = {"graph": graph, "split": split}
     for key, given in found.items():
         if given is None and key in inputs:
-            found[key] = Path(PATHS[key][key].format(name=inputs[key]))
+            found[key] = Path(PATHS[key][key].format(name=_step_name(side, inputs[key])))
     _same_graph(checkpoint, inputs, found["graph"])
     files = _files(found["graph"], found["split"], links)
-    return Source(told["settings"]["predictor"], checkpoint=checkpoint, **files)
+    return Source(settings["predictor"], checkpoint=checkpoint, **files)
+
+
+def _section(told: dict[str, Any], key: str) -> dict[str, Any]:
+    section = told.get(key)
+    return section if isinstance(section, dict) else {}
+
+
+def _step_name(side: Path, name: Any) -> str:
+    """The name of a step, which is a file's in one folder, never a way out of it.
+
+    Raises:
+        DataError: it is none.
+    """
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+-]*", name):
+        raise DataError(f"{side}: {name!r} is no name of a step; name --graph and --split")
+    return name
 
 
 def _same_graph(checkpoint: Path, inputs: dict[str, str], graph: Path | None) -> None:
@@ -218,7 +278,7 @@ def _same_graph(checkpoint: Path, inputs: dict[str, str], graph: Path | None) ->
     side = graph.with_suffix(".json") if graph else None
     if side is None or not side.is_file() or "graph" not in inputs:
         return
-    step = read_json(side).get("step", inputs["graph"])
+    step = _side(side).get("step", inputs["graph"])
     if step != inputs["graph"]:
         raise DataError(
             f"{graph} is {step}, but {checkpoint} was trained on {inputs['graph']}: name that one"
@@ -231,7 +291,7 @@ def _of_heuristic(predictor: str, graph: Path | None, split: Path | None, links:
     told: Any = {"kind": predictor}
     if predictor.startswith("{"):
         try:
-            told = json.loads(predictor)
+            told = parse_json(predictor)
         except ValueError as error:
             raise ParamsError(f"--predictor: no JSON there ({error})") from None
         if not isinstance(told.get("kind"), str):

@@ -6,17 +6,16 @@ metrics need them.
 """
 
 import gzip
-import json
 import re
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from neglink.commands.options import PARAMS, ParamsFile, Seeds
 from neglink.errors import DataError
-from neglink.files import atomic, canonical, write_json
+from neglink.files import atomic, canonical, parse_json, write_json
 
 if TYPE_CHECKING:  # it loads torch
     from neglink.plan import Plan
@@ -28,6 +27,9 @@ app = typer.Typer(
 
 PACKS = Path("results/runs")
 SUFFIX = ".jsonl.gz"
+
+LONGEST_LINE = 2**26
+"""Bytes of a line, which are read at once: what is packed well could unpack to any length."""
 
 Runs = dict[str, Any]
 """Path in the project → content of the file."""
@@ -106,7 +108,9 @@ def read_pack(file: Path) -> Runs:
     number = 0
     try:
         with gzip.open(file, "rb") as lines:
-            for number, line in enumerate(lines, 1):
+            for number, line in enumerate(iter(lambda: lines.readline(LONGEST_LINE), b""), 1):
+                if len(line) == LONGEST_LINE:
+                    raise DataError(f"{file}, line {number}: longer than any run's file")
                 path, content = _run(f"{file}, line {number}", line)
                 if path in runs:
                     raise DataError(f"{file}, line {number}: {path} stands there twice")
@@ -167,13 +171,9 @@ def _check(where: str, path: Any, content: Any) -> None:
 
 def _json(where: str, text: bytes) -> Any:
     try:
-        return json.loads(text, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
+        return parse_json(text)
+    except ValueError as error:
         raise DataError(f"{where}: no JSON ({error})") from None
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number of JSON")
 
 
 def _differing(one: Runs, other: Runs) -> str:
