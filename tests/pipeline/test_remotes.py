@@ -1,5 +1,6 @@
 """docs/how-to/remotes.md: the commands of a remote, as two people would give them."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -29,63 +30,86 @@ def cloud() -> Iterator[str]:
     server.stop()
 
 
-@pytest.mark.parametrize("kind", ["folder", "s3"])
-def test_results_travel_to_a_colleague_and_come_back_with_a_further_seed(
+class Shared:
+    """Two people's clones, what they send going through git and one remote."""
+
+    STORED = ("data/*/*", "results/metrics/*", "results/checkpoints/*/*")
+
+    def __init__(self, mine: Project, kind: str, cloud: str, patch: pytest.MonkeyPatch) -> None:
+        self.folder, self.cloud, self.patch = mine.folder.parent, cloud, patch
+        self.mine, self.theirs = mine, Project(self.folder / "theirs", mine.home)
+        patch.setenv("KEY", "theirs")
+        patch.setenv("SECRET", SECRET)
+        origin = str(self.folder / "origin.git")
+        mine.call("git", "init", "--quiet", "--bare", origin)
+        mine.call("git", "remote", "add", "origin", origin)
+        mine.call("git", "push", "--quiet", "--set-upstream", "origin", "HEAD")
+        self.follow(mine, FOLDER if kind == "folder" else CLOUD)
+        assert "files pushed" in self.follow(mine, SEND)
+        mine.call("git", "clone", "--quiet", origin, str(self.theirs.folder))
+        if kind == "s3":
+            self.follow(self.theirs, KEYS)
+
+    def follow(self, project: Project, text: str) -> str:
+        """Give a block's commands; mine finds its keys in the environment, theirs in a file."""
+        text = text.replace("/path/to", str(self.folder))
+        text = text.replace("https://s3.example.org", self.cloud)
+        with self.patch.context() as environment:
+            for name, value in (("ACCESS_KEY_ID", "mine"), ("SECRET_ACCESS_KEY", SECRET)):
+                if project is self.mine:
+                    environment.setenv(f"AWS_{name}", value)
+                else:
+                    environment.delenv(f"AWS_{name}", raising=False)
+            return project.call("bash", "-ec", text)
+
+    def receive(self, project: Project) -> None:
+        """Receive what the other has sent, after which nothing is left to do."""
+        told = self.follow(project, RECEIVE)
+        assert "Data and pipelines are up to date" in told
+        assert "Nothing to be done" in told
+        mine, theirs = (p.files(*self.STORED) for p in (self.mine, self.theirs))
+        assert {path: text for path, (_, text) in mine.items()} == {
+            path: text for path, (_, text) in theirs.items()
+        }
+
+
+def test_a_colleague_gets_what_was_sent_to_a_folder(
+    tracked: Project, cloud: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared = Shared(tracked, "folder", cloud, monkeypatch)
+    assert not (shared.theirs.folder / "results/metrics").exists()
+    shared.receive(shared.theirs)
+    assert any((tmp_path / "store").rglob("*"))
+
+
+@pytest.mark.parametrize("kind", ["s3", pytest.param("folder", marks=pytest.mark.slow)])
+def test_a_colleague_adds_a_seed_and_sends_it_back(
     tracked: Project, kind: str, cloud: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def follow(project: Project, text: str) -> str:
-        text = text.replace("/path/to", str(tmp_path)).replace("https://s3.example.org", cloud)
-        return project.call("bash", "-ec", text)
-
-    def has_nothing_to_do(told: str) -> bool:
-        return "Data and pipelines are up to date" in told and "Nothing to be done" in told
-
-    mine, theirs = tracked, Project(tmp_path / "theirs", tracked.home)
-    origin = str(tmp_path / "origin.git")
-    mine.call("git", "init", "--quiet", "--bare", origin)
-    mine.call("git", "remote", "add", "origin", origin)
-    mine.call("git", "push", "--quiet", "--set-upstream", "origin", "HEAD")
-    follow(mine, FOLDER if kind == "folder" else CLOUD)
-    with monkeypatch.context() as mine_alone:
-        mine_alone.setenv("AWS_ACCESS_KEY_ID", "mine")
-        mine_alone.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
-        assert "files pushed" in follow(mine, SEND)
-
-    mine.call("git", "clone", "--quiet", origin, str(theirs.folder))
-    assert not (theirs.folder / "results/metrics").exists()
-    monkeypatch.setenv("KEY", "theirs")
-    monkeypatch.setenv("SECRET", SECRET)
-    if kind == "s3":
-        follow(theirs, KEYS)
-    assert has_nothing_to_do(follow(theirs, RECEIVE))
-    assert theirs.files("results/*/*.json").keys() >= mine.files("results/metrics/*").keys()
-
-    before = theirs.files("data/*/*", "results/metrics/*", "results/checkpoints/*/*")
-    theirs.set("seeds", 2)
+    shared = Shared(tracked, kind, cloud, monkeypatch)
+    theirs = shared.theirs
+    shared.receive(theirs)
+    before = theirs.files(*shared.STORED)
+    theirs.set("suites.tiny.seeds", 2)
     theirs.build()
-    after = theirs.files("data/*/*", "results/metrics/*", "results/checkpoints/*/*")
+    after = theirs.files(*shared.STORED)
     assert {path: after[path] for path in before} == before
-    assert len(theirs.files("results/metrics/*")) == 2 * len(mine.files("results/metrics/*"))
-    assert "files pushed" in follow(theirs, SEND)
+    new = [path for path in after.keys() - before.keys() if path.startswith("results/metrics")]
+    assert len(new) == 2
+    assert all("-s1-" in path for path in new)
+    assert "files pushed" in shared.follow(theirs, SEND)
+    shared.receive(shared.mine)
 
-    with monkeypatch.context() as mine_alone:
-        mine_alone.setenv("AWS_ACCESS_KEY_ID", "mine")
-        mine_alone.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
-        assert has_nothing_to_do(follow(mine, RECEIVE))
-    received = mine.files("data/*/*", "results/metrics/*", "results/checkpoints/*/*")
-    assert {path: text for path, (_, text) in received.items()} == {
-        path: text for path, (_, text) in after.items()
-    }
-    for project in (mine, theirs):
-        project.call("git", "grep", "--text", SECRET, "HEAD", fails=True)
+    shared.follow(theirs, OWN)
+    own = [path for path in (tmp_path / "scratch/files/md5").rglob("*") if path.is_file()]
+    assert len(own) > len(after)
+    assert "scratch" not in (theirs.folder / ".dvc/config").read_text()
     if kind == "s3":
-        held = requests.get(f"{cloud}/bucket?list-type=2&prefix=neglink/", timeout=30).text
-        assert held.count("<Key>neglink/files/md5/") > len(received)
-    else:
-        assert any((tmp_path / "store").rglob("*"))
-        follow(theirs, OWN)
-        assert any((tmp_path / "scratch").rglob("*"))
-        assert "scratch" not in (theirs.folder / ".dvc/config").read_text()
+        listed = requests.get(f"{cloud}/bucket?list-type=2&prefix=neglink/", timeout=30).text
+        held = re.findall("<Key>neglink/files/md5/(.*?)</Key>", listed)
+        names = {path.relative_to(tmp_path / "scratch/files/md5").as_posix() for path in own}
+        assert names <= set(held)  # and what only the first seed's folders had
+    theirs.call("git", "grep", "--text", SECRET, "HEAD", fails=True)
 
 
 def test_the_package_for_s3_is_pinned() -> None:
