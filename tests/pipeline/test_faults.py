@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -14,8 +15,14 @@ from pathlib import Path
 import pytest
 
 from tests.pipeline.conftest import Project
+from tests.unit.documents import only
 
 pytestmark = pytest.mark.xdist_group("pipeline")
+
+(KEEP_GOING, LOOK), (UNLOCK,) = (
+    [shlex.split(line) for line in block.splitlines()] for block in only("how-to/faults.md", "bash")
+)
+"""What docs/how-to/faults.md tells to call."""
 
 LOCKED = "Directory cannot be locked"
 STORED = ("data/splits/*", "results/checkpoints/*/*", "results/metadata/*", "results/metrics/*")
@@ -53,7 +60,7 @@ def test_a_second_pipeline_is_refused_and_after_a_kill_unlock_lets_the_next_one_
     after_kill = built.snakemake("--cores", "1", "splits", fails=True)
     assert LOCKED in after_kill
     assert "--unlock" in after_kill
-    built.snakemake("--unlock")
+    built.call(*UNLOCK)
     built.build("splits")
     after = built.files(*STORED)
     assert {path: after[path] for path in kept} == kept
@@ -130,7 +137,7 @@ def test_a_run_whose_loss_is_no_number_is_named_and_all_others_finish(built: Pro
     built.set("methods.wild", {"kind": "plain", "epochs": 4, "learning_rate": 1e30})
     built.set("suites.tiny.methods", ["plain", "wild"])
     shutil.rmtree(built.folder / "results/metrics")
-    said = built.snakemake("--cores", "2", "--keep-going", "--config", "seeds=2", fails=True)
+    said = built.call(*KEEP_GOING, "--config", "seeds=2", fails=True)
     for seed in (0, 1):
         step = rf"planted-gcn-uniform-s{seed}-[0-9a-f]{{12}}"
         assert re.search(rf"neglink: error: {step}: the loss is nan in epoch 2: lower learn", said)
@@ -139,7 +146,7 @@ def test_a_run_whose_loss_is_no_number_is_named_and_all_others_finish(built: Pro
     there = {re.sub(r"-[0-9a-f]{12}\.json$", "", path) for path in built.files("results/metrics/*")}
     finished = ("planted-gcn-uniform-plain", "planted-gcn-dns-mebns", "planted-cn")
     assert there == {f"results/metrics/{run}-s{seed}" for run in finished for seed in (0, 1)}
-    assert "6 of 8 results" in built.neglink("look", "--seeds", "2")
+    assert "6 of 8 results" in built.call(*LOOK, "--seeds", "2")
     tables = built.folder / "results/tables/tiny"
     rows = [line for line in (tables / "results.md").read_text().splitlines() if "wild" in line]
     assert rows

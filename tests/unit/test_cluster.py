@@ -1,10 +1,16 @@
-"""What steps ask a scheduler for."""
+"""What steps ask a scheduler for, and what is made of its answers."""
 
+import asyncio
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from neglink.cluster import batch_job, gpus_for, minutes_for
+from neglink.cluster import batch_job, gpus_for, minutes_for, wait_through_silence
 from neglink.expected import by_rule
 from neglink.params import check_params
 from neglink.plan import Plan, memory_mb, size_of
@@ -87,3 +93,51 @@ def test_memory_and_size_follow_the_graph(tmp_path: Any) -> None:
 def test_asked_run_time_is_several_times_the_expected(kind: str) -> None:
     step = plan().all(kind)[0]
     assert minutes_for(step) * 60 >= 6 * by_rule(step)
+
+
+def test_a_look_that_fails_finds_no_job_and_one_that_succeeds_what_is_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def look(command: str, logger: None) -> tuple[dict[str, str] | None, float | None]:
+        return ({"7": "RUNNING"}, 0.5) if command == "squeue" else (None, None)
+
+    plugin = SimpleNamespace(query_job_status=look)
+    monkeypatch.setitem(sys.modules, "snakemake_executor_plugin_slurm", plugin)
+    wait_through_silence()
+    found = [asyncio.run(plugin.query_job_status(name, None)) for name in ("squeue", "sacct")]
+    assert found == [({"7": "RUNNING"}, 0.5), ({}, 0.0)]
+
+
+@pytest.mark.parametrize(
+    ("wrote", "said", "status"),
+    [
+        ("0", "", "success"),
+        ("1", "", "failed"),
+        ("143", "", "failed"),
+        (None, "7.pbs R", "running"),
+        ("0", "7.pbs R", "success"),
+        (None, "qstat: Unknown Job Id 7.pbs", "failed"),
+        (None, "qstat: 7.pbs Job has finished, use -x or -H", "failed"),
+        (None, "Following jobs do not exist: 7", "failed"),
+        (None, "", "failed"),
+        (None, "7.pbs train nobody 00:00:10 C batch", "failed"),
+        (None, "qstat: cannot connect to server pbs (errno=111)", "running"),
+    ],
+)
+def test_the_generic_status_command_tells_what_became_of_a_job(
+    tmp_path: Path, wrote: str | None, said: str, status: str
+) -> None:
+    for name, does in (("qstat", f"echo '{said}'; exit 1" if said else "exit"), ("sleep", "exit")):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{does}\n")
+        (tmp_path / name).chmod(0o755)
+    logs = tmp_path / "logs/cluster"
+    logs.mkdir(parents=True)
+    if wrote is not None:
+        (logs / "7.exit").write_text(f"{wrote}\n")
+    script = Path(__file__).parents[2] / "profiles/generic/status.sh"
+    told = subprocess.check_output(
+        ["sh", str(script), "7"], cwd=tmp_path, text=True,
+        env=os.environ | {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"},
+    )  # fmt: skip
+    assert told == f"{status}\n"
+    assert not list(logs.iterdir())
