@@ -5,7 +5,6 @@ Nothing is unpickled, and what is wrong with a file is said with its row.
 
 import re
 import warnings
-import zipfile
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
@@ -34,6 +33,15 @@ FORMATS = (*SEPARATORS, ".mtx", ".npz")
 SPARSEST = 1000
 """Largest ratio of the greatest integer id to the number of ids; beyond, they are names."""
 
+FEW_NODES = 1_000_000
+"""So many nodes cost little, even if most of them have no link."""
+
+MOST_NODES = 100_000_000
+"""Rows or columns of a matrix, and nodes that a setting may ask for."""
+
+LONGEST_ID = 1000
+"""Letters of an id. Ids of a column take as much memory each as the longest."""
+
 INTEGER = r"[+-]?[0-9]{1,18}"
 
 
@@ -60,7 +68,7 @@ class Custom:
     numbers follow their sorted order, and the first column of a features table is the name."""
     first_id: Literal[0, 1] = 0
     """The id of the first node, for integer ids in a table or array; .mtx always starts at 1."""
-    nodes: Annotated[int, Field(ge=2)] | None = None
+    nodes: Annotated[int, Field(ge=2, le=MOST_NODES)] | None = None
     """Number of nodes; None takes the rows of the features, else the greatest id."""
 
     def build(self) -> tuple[Graph, Cleaning]:
@@ -102,7 +110,10 @@ class Custom:
         features = None if self.features is None else _read_features(self.features, self.header)
         square = None
         if self.links.suffix == ".mtx":
-            listed = read_coordinates(self.links)
+            try:
+                listed = read_coordinates(self.links)
+            except (ValueError, OverflowError) as error:  # text that is none, or endless numbers
+                raise DataError(f"{self.links}: cannot be read ({error})") from None
             pairs, square = listed.pairs, listed.n
         elif self.links.suffix == ".npz":
             pairs, square = _read_npz(self.links)
@@ -130,10 +141,16 @@ class Custom:
                 f"{self.links}: an id is {highest + self.first_id}, but {source} {n} nodes "
                 f"(ids {self.first_id} to {n - 1 + self.first_id})"
             )
-        if n == highest + 1 and n > SPARSEST * max(1, np.unique(pairs).size):
+        linked = np.unique(pairs).size
+        if n == highest + 1 and n > SPARSEST * max(1, linked):
             raise DataError(
-                f"{self.links}: ids reach {highest}, and only {np.unique(pairs).size} occur. They "
-                "look like names: set ids: any"
+                f"{self.links}: ids reach {highest}, and only {linked} occur. They look like "
+                "names: set ids: any"
+            )
+        if rows is None and n > max(FEW_NODES, SPARSEST * linked):
+            raise DataError(
+                f"{self.links}: {n} nodes, and only {linked} of them have a link; at least one in "
+                f"{SPARSEST} must have one"
             )
         return n
 
@@ -162,8 +179,11 @@ class Custom:
 
 
 def _require(path: Path) -> Path:
-    if not path.is_file():
-        raise DataError(f"{path}: no such file. Check data.links and data.features")
+    try:
+        if not path.is_file():
+            raise DataError(f"{path}: no such file. Check data.links and data.features")
+    except OSError as error:  # such as a name that is too long
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from None
     return path
 
 
@@ -173,11 +193,17 @@ def _separator(path: Path) -> str:
     return SEPARATORS[path.suffix]
 
 
-def _frame(path: Path, header: bool | None, is_data: Callable[[list[str]], bool]) -> "pd.DataFrame":
+def _frame(
+    path: Path,
+    header: bool | None,
+    is_data: Callable[[list[str]], bool],
+    refuse_numbers: bool = False,
+) -> "pd.DataFrame":
     """A table of texts. `is_data` tells a row of data from a header where that is not said.
 
     Raises:
-        DataError: no text, no row, or rows of more cells than the first.
+        DataError: no text, no row, or rows of more cells than the first; or a number in the header,
+            if `refuse_numbers`, so that a wrong first row is not dropped as a header.
     """
     import pandas as pd
 
@@ -187,6 +213,11 @@ def _frame(path: Path, header: bool | None, is_data: Callable[[list[str]], bool]
     if header is None:
         first = lines[0].split(None if separator == r"\s+" else separator)
         header = not is_data([cell.strip().strip('"') for cell in first])
+        if header and refuse_numbers and any(map(_is_number, first[:2])):
+            raise DataError(
+                f"{path}: the first line begins with {first[:2]}, neither two integer ids nor "
+                "names of columns. Correct it, or set header"
+            )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)
@@ -214,7 +245,7 @@ def _lines(path: Path) -> list[str]:
 
 def _read_table(path: Path, header: bool | None, columns: tuple[int | str, int | str]) -> Any:
     """The two columns as texts, array of shape [2, rows]."""
-    frame = _frame(path, header, lambda cells: all(map(_is_integer, cells[:2])))
+    frame = _frame(path, header, lambda cells: all(map(_is_integer, cells[:2])), True)
     ends = []
     for column in columns:
         known = frame.columns if isinstance(column, str) else range(frame.shape[1])
@@ -224,8 +255,25 @@ def _read_table(path: Path, header: bool | None, columns: tuple[int | str, int |
                 "Set data.columns"
             )
         chosen = frame[column] if isinstance(column, str) else frame.iloc[:, column]
-        ends.append(chosen.fillna("").str.strip().to_numpy(dtype=np.str_))
+        ends.append(_ids(path, chosen))
     return np.stack(ends)
+
+
+def _ids(path: Path, column: Any) -> NDArray[np.str_]:
+    """The texts of a column, none of them so long that all together would fill the memory.
+
+    Raises:
+        DataError: gives the first row of a text that is too long, or holds a null character.
+    """
+    texts = column.fillna("").str.strip()
+    wrong = (texts.str.len() > LONGEST_ID) | texts.str.contains("\0", regex=False)
+    if wrong.any():
+        row = int(wrong.to_numpy().argmax())
+        raise DataError(
+            f"{path}: row {row + 1} of the data has an id of {len(texts.iloc[row])} letters or "
+            f"with a null character; at most {LONGEST_ID} letters are allowed"
+        )
+    return texts.to_numpy(dtype=np.str_)  # type: ignore[no-any-return]
 
 
 def _is_integer(cell: str) -> bool:
@@ -270,12 +318,14 @@ def _load_numpy(path: Path) -> Any:
     try:
         with path.open("rb") as opened:
             loaded = np.load(opened, allow_pickle=False)
-            if isinstance(loaded, np.ndarray):
-                return loaded
-            return {name: loaded[name] for name in loaded.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+            one = isinstance(loaded, np.ndarray)
+            if one != (path.suffix == ".npy"):
+                raise ValueError("np.save writes .npy, np.savez .npz")
+            return loaded if one else {name: loaded[name] for name in loaded.files}
+    except Exception as error:  # a damaged file can raise nearly anything
+        reason = " ".join(str(error).split())[:200]
         raise DataError(
-            f"{path}: not a numpy file of plain arrays ({error}). Nothing is unpickled: save it "
+            f"{path}: not a numpy file of plain arrays ({reason}). Nothing is unpickled: save it "
             "without object arrays"
         ) from None
 
@@ -285,11 +335,15 @@ def _sparse_matrix(path: Path, arrays: dict[str, NDArray[Any]]) -> Any:
     if "format" not in arrays:
         return None
     try:
-        matrix = scipy.sparse.csr_array(scipy.sparse.load_npz(path))
+        loaded = scipy.sparse.load_npz(path)
+        if max(loaded.shape) > MOST_NODES:  # a row costs memory, even an empty one
+            raise ValueError(f"shape {loaded.shape}; at most {MOST_NODES:,} rows and columns")
+        matrix = scipy.sparse.csr_array(loaded)
         matrix.check_format(full_check=True)
         return matrix
-    except (ValueError, KeyError, NotImplementedError) as error:
-        raise DataError(f"{path}: not a sparse matrix of scipy ({error})") from None
+    except Exception as error:  # a damaged file can raise nearly anything
+        reason = " ".join(str(error).split())[:200]
+        raise DataError(f"{path}: not a sparse matrix of scipy ({reason})") from None
 
 
 def _read_npz(path: Path) -> tuple[NDArray[np.int64], int | None]:
@@ -333,7 +387,7 @@ def _named_features(path: Path, header: bool) -> tuple[Any, NDArray[np.str_]]:
             f"column is the name; {path.name} has no names"
         )
     frame = _frame(path, header, lambda cells: False)
-    names = frame.iloc[:, 0].str.strip().to_numpy(dtype=np.str_)
+    names = _ids(path, frame.iloc[:, 0])
     _, first, repeats = np.unique(names, return_index=True, return_counts=True)
     if repeats.max() > 1:
         raise DataError(f"{path}: {str(names[first[repeats.argmax()]])!r} has more than one row")
@@ -341,11 +395,11 @@ def _named_features(path: Path, header: bool) -> tuple[Any, NDArray[np.str_]]:
     return values[first], names[first]
 
 
-def _numbers(path: Path, frame: "pd.DataFrame") -> NDArray[np.float32]:
+def _numbers(path: Path, frame: "pd.DataFrame") -> NDArray[np.float64]:
     try:
-        return frame.to_numpy(dtype=np.str_).astype(np.float32)
-    except ValueError as error:
-        raise DataError(f"{path}: a feature is no number ({error})") from None
+        return frame.to_numpy(dtype=object).astype(np.float64)
+    except (ValueError, TypeError) as error:
+        raise DataError(f"{path}: a feature is no number ({str(error)[:200]})") from None
 
 
 def _checked_features(path: Path, values: Any) -> Any:
@@ -353,8 +407,11 @@ def _checked_features(path: Path, values: Any) -> Any:
         raise DataError(
             f"{path}: {values.dtype} of shape {values.shape}; numbers [nodes, features] needed"
         )
-    stored = values.data if scipy.sparse.issparse(values) else values
-    finite = np.isfinite(stored)
+    with np.errstate(over="ignore"):  # told below
+        single = values.astype(np.float32)
+    finite = np.isfinite(single.data if scipy.sparse.issparse(single) else single)
     if not finite.all():
-        raise DataError(f"{path}: {int((~finite).sum())} values are NaN or infinite")
-    return values.astype(np.float32)
+        raise DataError(
+            f"{path}: {int((~finite).sum())} values are NaN or infinite, or too large for float32"
+        )
+    return single
