@@ -53,8 +53,10 @@ def check_text(folder: Path, name: str, content: bytes, **told: Any) -> str:
 
 
 @quick
-@given(ROWS, st.sampled_from(["\n", "\r\n", "\r"]), st.booleans(), st.booleans(),
-       st.sampled_from([None, True, False]), st.sampled_from(["a.csv", "a.tsv", "a.txt"]))  # fmt: skip
+@given(
+    ROWS, st.sampled_from(["\n", "\r\n", "\r"]), st.booleans(), st.booleans(),
+    st.sampled_from([None, True, False]), st.sampled_from(["a.csv", "a.tsv", "a.txt"]),
+)  # fmt: skip
 def test_any_table_is_read_or_refused_by_its_name(
     folder: Path, rows: list[list[str]], end: str, bom: bool, names: bool, header: bool | None,
     name: str,
