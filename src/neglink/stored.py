@@ -8,8 +8,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from neglink.datasets import entry, names
-from neglink.errors import StoredError
-from neglink.files import read_json
+from neglink.errors import DataError, StoredError
+from neglink.files import UNFINISHED, litter, read_json
 from neglink.plan import CHECKPOINT, PATHS, STATE, Plan, Step
 
 ROOTS = ("data", "results")
@@ -20,9 +20,10 @@ RAW = "data/raw"
 REPORTS = ("results/tables", "results/figures", "results/report", "results/runs")
 """Folders that are git's."""
 
-Kind = Literal["step", "raw", "report", "other"]
-"""`step`: of a step, of any settings; `raw`: of a data set of the catalog; `report`: below
-`REPORTS`; `other`: not neglink's."""
+Kind = Literal["step", "raw", "report", "unfinished", "other"]
+"""`step`: of a step, of any settings, or left by one that was killed while it wrote; `raw`: of a
+data set of the catalog; `report`: below `REPORTS`; `unfinished`: a step may be writing it; `other`:
+not neglink's."""
 
 _NAME = r"[A-Za-z0-9][A-Za-z0-9._+-]*-[0-9a-f]{12}"
 """A step's name: label and digest."""
@@ -108,7 +109,9 @@ def stored_files(project: Path) -> list[Stored]:
     entered.
     """
     found = (file for root in ROOTS for file in _below(project, root))
-    return sorted((Stored(path, size, _kind(path)) for path, size in found), key=lambda f: f.path)
+    dead = {path.relative_to(project).as_posix() for path in litter(project / r for r in ROOTS)}
+    files = (Stored(path, size, "step" if path in dead else _kind(path)) for path, size in found)
+    return sorted(files, key=lambda file: file.path)
 
 
 def _below(project: Path, place: str) -> Iterator[tuple[str, int]]:
@@ -128,11 +131,11 @@ def _below(project: Path, place: str) -> Iterator[tuple[str, int]]:
 
 
 def _pattern(pattern: str) -> str:
-    """Regular expression of a file of steps, or of what a killed one has left beside it."""
+    """Regular expression of a file of steps."""
     folder, _, file = pattern.rpartition("/")
     suffix = re.escape(file.removeprefix("{name}"))
     folder = re.escape(folder).replace(re.escape("{kind}"), "[A-Za-z0-9._+-]+")
-    return rf"{folder}/(?:{_NAME}|\.{_NAME}-[a-z0-9_]{{8}}){suffix}"  # as files.atomic calls it
+    return rf"{folder}/{_NAME}{suffix}"
 
 
 _FILES = {text for paths in (*PATHS.values(), CHECKPOINT) for text in paths.values()} | {STATE}
@@ -141,6 +144,8 @@ _CATALOG = {f"{RAW}/{file.path}" for name in names() for file in entry(name).fil
 
 
 def _kind(path: str) -> Kind:
+    if PurePosixPath(path).name.startswith(UNFINISHED):
+        return "unfinished"
     if _STEPS.fullmatch(path):
         return "step"
     if path in _CATALOG:
@@ -186,6 +191,6 @@ def _side(path: Path) -> Any:
     """What a JSON file beside a step's output says; nothing where it is damaged."""
     try:
         content = read_json(path)
-    except (OSError, ValueError, RecursionError):
+    except (OSError, DataError, RecursionError):
         return None
     return content.get("made_from", content) if isinstance(content, dict) else None

@@ -1,8 +1,10 @@
 """`neglink runs list | prune`: what is stored, who asks for it, what can go."""
 
 import json
+import os
 import re
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from neglink import cli
 from neglink.commands.runs import write_pack
 from neglink.datasets import entry
 from neglink.errors import StoredError
-from neglink.files import write_json
+from neglink.files import DEAD_AFTER, UNFINISHED, write_json
 from neglink.params import read_params
 from neglink.plan import STATE, Plan, Step
 from neglink.stored import inventory, stored_files
@@ -28,7 +30,6 @@ OTHERS = ("data/mine.csv", "data/raw/mine.txt", "data/graphs/mine.npz", "results
 
 FREE = ("data/raw/.fetched/cora-0123456789ab.json", "data/splits/planted-s0-000000000000.npz",
         "results/checkpoints/any-step/old-0123456789ab.safetensors",
-        "results/metrics/.old-0123456789ab-k3_x9ab1.json",  # of a step that was killed
         "results/nodes/a.b+c_d-0123456789ab.json")  # fmt: skip
 """Names of steps that nobody asks for."""
 
@@ -81,11 +82,31 @@ def test_prune_deletes_what_no_suite_asks_for_and_nothing_else(plan: Plan) -> No
     before = here()
     told = run("prune").splitlines()
     assert told[:-1] == [*sorted(FREE), *(f"not neglink's, stays: {p}" for p in sorted(OTHERS))]
-    assert told[-1].startswith("5 files (0.00 MB) that no suite asks for with its own seeds, and")
+    assert told[-1].startswith("4 files (0.00 MB) that no suite asks for with its own seeds, and")
     assert here() == before
-    assert run("prune", "--delete").splitlines()[-1].startswith("deleted: 5 files")
+    assert run("prune", "--delete").splitlines()[-1].startswith("deleted: 4 files")
     assert here() == before - set(FREE)
     assert run("prune", "--delete").splitlines()[-1].startswith("deleted: 0 files")
+
+
+def test_what_a_killed_step_was_writing_goes_once_nobody_can_be_at_it(plan: Plan) -> None:
+    dead = [f"{folder}/{UNFINISHED}k3_x9ab1.json" for folder in ("results/metrics", "data/raw/a")]
+    alive = f"results/metrics/{UNFINISHED}abcdefgh.json"
+    put(*dead, alive)
+    for path in dead:
+        os.utime(path, (time.time() - DEAD_AFTER - 60,) * 2)
+    assert run("prune").splitlines()[:-1] == sorted(dead)
+    assert f"{alive}  being written" in run("list", "--files")
+    run("prune", "--delete")
+    assert here() == {"params.yaml", alive}
+
+
+def test_a_damaged_file_beside_a_step_of_a_pack_stops_nothing(plan: Plan) -> None:
+    old = Plan(read_params(Path("params.yaml"), seeds="planted=2"))
+    kept = next(step for step in old.evaluations if step.settings["run"]["seed"] == 1)
+    put(*files_of(old), text="{")
+    found = inventory(Path(), [plan], {"gone": {kept.path: made(kept)}})
+    assert found.asked[kept.inputs["split"].path] == {"pack gone"}
 
 
 def test_further_seeds_are_kept_where_they_are_asked_for(plan: Plan) -> None:

@@ -20,7 +20,8 @@ LOCKS = Path(".snakemake/locks")
 
 Too = Annotated[str, typer.Option(help="Ask for these seeds too: 10, or such as 3,ogbl-ddi=1.")]
 
-STANDING = {"step": "can go", "raw": "stays", "report": "git's", "other": "not neglink's, stays"}
+STANDING = {"step": "can go", "raw": "stays", "report": "git's", "unfinished": "being written",
+            "other": "not neglink's, stays"}  # fmt: skip
 """What `list --files` says of a file that nobody asks for, by its kind."""
 
 
@@ -52,8 +53,8 @@ def prune(
     """List files of steps that no suite of params.yaml and no pack asks for, or delete them.
 
     A pack keeps its runs and what they were made from. What was made with other seeds than
-    params.yaml says is kept if --seeds repeats them. Raw files, reports and files that are not
-    neglink's stay.
+    params.yaml says is kept if --seeds repeats them. What a killed job was writing goes a day
+    later. Raw files, reports and files that are not neglink's stay.
     """
     if delete and LOCKS.is_dir() and any(LOCKS.iterdir()):
         raise StoredError(
