@@ -1,6 +1,7 @@
 """Small graphs and generators that many tests share."""
 
 import os
+import signal
 
 import numpy as np
 import pytest
@@ -9,6 +10,9 @@ import torch
 
 from neglink.graph import Graph, clean_links
 from neglink.graph.io import feature_matrix
+
+# tests send it; a shell's background job, such as `make test &`, would ignore it
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 MIRROR = os.environ.get("NEGLINK_MIRROR")
 needs_mirror = pytest.mark.skipif(not MIRROR, reason="set NEGLINK_MIRROR to a folder of raw files")

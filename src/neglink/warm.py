@@ -214,7 +214,7 @@ def serve() -> None:
     listener, folder, parent = socket.socket(fileno=int(sys.argv[1])), sys.argv[2], int(sys.argv[3])
     server, command = os.getpid(), None
     try:
-        interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is meant for the jobs
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is meant for the jobs
         mine, code = made_for(sys.path.copy()), stamp()
         end_with_parent = _prepare()
         if stamp() == code:
@@ -227,7 +227,8 @@ def serve() -> None:
     end_with_parent(server)
     if not _take_over(command, mine, code):
         os._exit(1)
-    signal.signal(signal.SIGINT, interrupt)
+    # by it `Job.abandon` ends a child, in the background too, where shells have it ignored
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     _work()
 
 

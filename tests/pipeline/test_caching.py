@@ -111,7 +111,8 @@ def test_a_step_killed_between_its_two_files_is_done_again_with_all_that_follows
 
 def interrupt(project: Project, command: str, how: signal.Signals) -> None:
     """Start a run and end it, jobs and all, as soon as `command` is at work."""
-    run = project.start("snakemake", "--cores", "1", "trainings")
+    # a fresh process is at work for seconds, so that the signal meets it on a busy machine too
+    run = project.start("env", "NEGLINK_WARM=off", "snakemake", "--cores", "1", "trainings")
     end = time.monotonic() + 60
     while not (at_work := _processes(project, command)):
         assert run.poll() is None, run.communicate()[0]

@@ -1,9 +1,11 @@
 """Runs that come from a pack in git are taken as done."""
 
 import shutil
+from pathlib import Path
 
 import pytest
 
+from neglink.commands.runs import read_pack, write_pack
 from tests.pipeline.conftest import Project
 
 pytestmark = pytest.mark.xdist_group("pipeline")
@@ -42,3 +44,26 @@ def test_unpacked_runs_need_no_training_and_a_further_seed_only_its_own(built: P
     assert {path: after[path] for path in unpacked} == unpacked
     assert len(after) == 2 * len(before)
     assert not list(built.folder.glob("data/splits/planted-s0-*"))
+
+
+def test_runs_of_a_pack_trained_again_give_its_numbers(built: Project) -> None:
+    built.neglink("runs", "pack")
+    before = built.files("**/*.*")
+    told = built.neglink("runs", "verify", "--runs", "9", "--cores", "2")
+    rows = [line.split() for line in told.splitlines() if line.strip().startswith("planted-")]
+    assert len(rows) == 3
+    assert {row[2] for row in rows} == {"none"}
+    assert built.files("**/*.*") == before  # all was made elsewhere
+
+    pack = built.folder / "results/runs/tiny.jsonl.gz"
+    runs = read_pack(pack)
+    path, content = next((p, c) for p, c in runs.items() if "-dns-mebns-" in p)
+    content["test"]["auc"] *= 1.001
+    write_pack(pack, runs)
+    arguments = ("--suite", "tiny", "--only", "-dns-", "--cores", "1")
+    told = built.neglink("runs", "verify", *arguments, fails=True)
+    assert Path(path).stem in told
+    assert "1.0e-03" in told
+    assert "1 of 1 runs differ by more than 1e-06" in told
+    told = built.neglink("runs", "verify", "--only", "nothing", fails=True)
+    assert "no run there that is asked for" in told

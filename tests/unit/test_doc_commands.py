@@ -24,6 +24,8 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").r
 
 RUN_BY = {
     "docs/tutorial.md": ("tests/unit/test_tutorial.py", "tutorial.md"),
+    "docs/how-to/experiments.md": ("tests/pipeline/test_experiments.py", "how-to/experiments.md"),
+    "docs/how-to/faults.md": ("tests/pipeline/test_faults.py", "how-to/faults.md"),
     "docs/how-to/gpu.md": ("tests/unit/test_how_to.py", "how-to/gpu.md"),
     "docs/how-to/remotes.md": ("tests/pipeline/test_remotes.py", "how-to/remotes.md"),
 }
@@ -32,8 +34,9 @@ RUN_BY = {
 SHOWN = ("expected  steps", "$ snakemake", "message: Error in group")
 """How blocks begin that show what a command printed."""
 
-CODE = {"python", "yaml", "toml", "json"}
-"""Languages of blocks that are no commands; test_how_to, test_readme and others run them."""
+CODE = {"python", "yaml", "toml", "json", "text"}
+"""Languages of blocks that are no commands; test_how_to, test_readme and others run them. `text` is
+what a command printed."""
 
 TINY: dict[str, Any] = {
     "title": "Tiny", "datasets": ["planted"], "heuristics": ["cn"], "seeds": 1,
@@ -109,7 +112,10 @@ def check(line: str) -> None:
     """Carry a command out on the small project; or check its words, where it would install,
     submit, or train for hours."""
     program, *words = shlex.split(line, comments=True)
-    if program == "neglink" or (program == "snakemake" and words[0] == "--cores"):
+    if words[:2] == ["runs", "verify"]:
+        assert words[2:] == ["--runs", "20"]
+        assert '"runs", "verify", "--runs"' in (ROOT / "tests/pipeline/test_runs.py").read_text()
+    elif program == "neglink" or (program == "snakemake" and words[0] == "--cores"):
         run_line(line)
     elif program == "snakemake":
         check_snakemake(words)

@@ -21,7 +21,7 @@ from neglink.files import read_json
 if TYPE_CHECKING:  # it loads torch
     from neglink.params import Params
 
-MADE = {"results", ".snakemake", "logs"}
+MADE = {"results", ".snakemake", "logs", "benchmarks"}
 """Folders of a project that a twin makes for itself, and these of its data."""
 MADE_OF_DATA = {"graphs", "splits"}
 
