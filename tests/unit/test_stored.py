@@ -30,7 +30,7 @@ OTHERS = ("data/mine.csv", "data/raw/mine.txt", "data/graphs/mine.npz", "results
 
 FREE = ("data/raw/.fetched/cora-0123456789ab.json", "data/splits/planted-s0-000000000000.npz",
         "results/checkpoints/any-step/old-0123456789ab.safetensors",
-        "results/nodes/a.b+c_d-0123456789ab.json")  # fmt: skip
+        "results/metrics/old-0123456789ab.json", "results/nodes/a.b+c_d-0123456789ab.json")  # fmt: skip
 """Names of steps that nobody asks for."""
 
 KEPT = ("data/raw/" + entry("cora").files[0].path, "results/tables/one/results.csv",
@@ -82,9 +82,9 @@ def test_prune_deletes_what_no_suite_asks_for_and_nothing_else(plan: Plan) -> No
     before = here()
     told = run("prune").splitlines()
     assert told[:-1] == [*sorted(FREE), *(f"not neglink's, stays: {p}" for p in sorted(OTHERS))]
-    assert told[-1].startswith("4 files (0.00 MB) that no suite asks for with its own seeds, and")
+    assert told[-1].startswith("5 files (0.00 MB) that no suite asks for with its own seeds, and")
     assert here() == before
-    assert run("prune", "--delete").splitlines()[-1].startswith("deleted: 4 files")
+    assert run("prune", "--delete").splitlines()[-1].startswith("deleted: 5 files")
     assert here() == before - set(FREE)
     assert run("prune", "--delete").splitlines()[-1].startswith("deleted: 0 files")
 
