@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -400,18 +401,50 @@ EXPLODING: dict[str, tuple[str, str, dict[str, Any]]] = {
     "plain-global": ("gcn", "fns", {"epochs": 8}),
     "mebns": ("gcn", "dns", {"teacher_epochs": 4}),
     "pull": ("gcn", "uniform", {"iterations": 2, "inner_epochs": 5}),
+    "autoencoder": ("vgae", "uniform", {"epochs": 8}),
+    "bagging-pu": ("bagged-gcn", "uniform", {"epochs": 8}),
     "nml": ("gcn-rrelu", "uniform", {"epochs": 8, "pretrain_learning_rate": 1e30}),
+    "dmns": ("gcn", "uniform", {"epochs": 8}),
 }
+"""Method → predictor, sampler, settings."""
 
 
-@pytest.mark.parametrize("name", EXPLODING)
-def test_a_loss_that_is_no_number_ends_the_training_with_the_epoch(name: str) -> None:
-    predictor, sampler, settings = EXPLODING[name]
+def explode(name: str, **settings: Any) -> str:
+    """What a method says of a training under these settings, which must fail."""
+    predictor, sampler, own = EXPLODING[name]
     run = make_run(random_graph(n=40, m=120), predictor)
     run = replace(run, sampler=SAMPLERS.make(sampler))
-    method = METHODS.make(name, **{"learning_rate": 1e30, **settings})
-    with pytest.raises(TrainingError, match=r"in epoch \d+: lower learning_rate \(now 1e\+30\)"):
-        fit(method, run)
+    with pytest.raises(TrainingError) as caught:
+        fit(METHODS.make(name, **{**own, **settings}), run)
+    return str(caught.value)
+
+
+def test_every_method_is_here() -> None:
+    assert set(EXPLODING) == set(METHODS.names())
+
+
+@pytest.mark.parametrize("every", [1, 5])
+@pytest.mark.parametrize("name", EXPLODING)
+def test_a_loss_or_a_score_that_is_no_number_ends_the_training_with_the_epoch(
+    name: str, every: int
+) -> None:
+    said = explode(name, learning_rate=1e30, validate_every=every)
+    assert re.fullmatch(
+        r"(the loss is (nan|inf)|the scores are no numbers) in epoch \d+: lower learning_rate "
+        r"\(now 1e\+30\), or look for extreme feature values", said,
+    )  # fmt: skip
+
+
+def test_a_student_that_explodes_is_told_with_its_epoch() -> None:
+    settings = {"teacher_epochs": 4, "student_epochs": 6, "tau_quantile": 0.8, "passes": 2}
+    for every in (1, 5):
+        said = explode("mebns", **settings, student_learning_rate=1e30, validate_every=every)
+        assert re.search(r"epoch [56]: .*: lower .*rate \(now 1e\+30\)", said)
+
+
+def test_a_diffusion_that_explodes_is_told_with_the_epoch() -> None:
+    said = explode("dmns", diffusion_learning_rate=1e30)
+    assert re.match(r"epoch \d+: the diffusion's loss is (nan|inf)", said)
 
 
 def test_scores_that_are_no_numbers_are_refused_by_name(

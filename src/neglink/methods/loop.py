@@ -4,6 +4,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -140,7 +141,7 @@ def train_epochs(
         beside: further tensors to keep with the best weights, as the checkpoint's extras.
 
     Raises:
-        TrainingError: a loss is not finite.
+        TrainingError: a loss or a score is not finite; says in which epoch.
     """
     require_enough_negatives(run, training.select)
     found = Progress(first, copy_weights(model))
@@ -154,7 +155,8 @@ def train_epochs(
     while not last:
         epoch = found.epoch + 1
         model.train()
-        found.losses.append(update(epoch - 1))
+        with _named(run, model, training, epoch):
+            found.losses.append(update(epoch - 1))
         model.eval()
         if not math.isfinite(found.losses[-1]):
             raise TrainingError(
@@ -166,7 +168,8 @@ def train_epochs(
         last = epoch == first + epochs
         found.epoch = epoch
         if last or (epoch - first) % training.validate_every == 0:
-            auc, value = validate(run, model, training.select)
+            with _named(run, model, training, epoch):
+                auc, value = validate(run, model, training.select)
             for key, number in (("epoch", epoch), ("auc", auc), ("selected_by", value)):
                 found.watched[key].append(number)
             best = -math.inf if found.best is None else found.best
@@ -190,6 +193,29 @@ def train_epochs(
     if found.resumed:
         history["resumed_after"] = found.resumed
     return Checkpoint(found.kept, found.snapshots, history, found.extras)
+
+
+@contextmanager
+def _named(run: Run, model: LinkModel, training: Training, epoch: int) -> Iterator[None]:
+    """Give an error of this epoch its number; say so where its scores are no numbers any more.
+
+    Raises:
+        TrainingError: in place of what a sampler or a metric makes of such scores.
+    """
+    try:
+        yield
+    except (TrainingError, ValueError, IndexError, RuntimeError) as error:
+        model.eval()
+        with torch.no_grad():
+            scores = model.score(run.graph, run.valid_positives)
+        if not bool(torch.isfinite(scores).all()):
+            raise TrainingError(
+                f"the scores are no numbers in epoch {epoch}: lower learning_rate "
+                f"(now {training.learning_rate:g}), or look for extreme feature values"
+            ) from error
+        if isinstance(error, TrainingError):
+            raise TrainingError(f"epoch {epoch}: {error}") from error
+        raise
 
 
 def _ended(found: Progress, stop: Stop | None) -> bool:

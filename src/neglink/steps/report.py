@@ -14,6 +14,6 @@ def run_report(suite_file: Path, tables: Path, figures: Path, page: Path, marker
     """
     tables.mkdir(parents=True, exist_ok=True)
     for old in tables.glob("made-from-*"):
-        old.unlink()
+        old.unlink(missing_ok=True)  # another report may be at it
     make_report(suite_file, tables, figures, page)
     write_text(marker, f"Tables, figures and page of {suite_file.stem}.\n")

@@ -12,6 +12,7 @@ from torch.autograd import forward_ad
 from torch.func import functional_call
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from neglink.errors import TrainingError
 from neglink.methods.base import Checkpoint, MetaData, Run
 from neglink.methods.loop import (
     Batch,
@@ -170,6 +171,12 @@ class StudentUpdate:
         if self.epochs % self.settings.meta_every == 0:
             weights = self.meta(seen)
             gradient = self._meta_gradient(losses, weights.detach(), labels, batch)
+            if not bool(gradient.isfinite().all()):
+                rate = self.settings.virtual_rate or self.settings.student_learning_rate
+                raise TrainingError(
+                    "the meta loss after the virtual step is no number: lower virtual_rate or "
+                    f"student_learning_rate (now {rate:g})"
+                )
             self.meta_optimiser.zero_grad()
             weights.backward(gradient)
             self.meta_optimiser.step()
