@@ -86,7 +86,7 @@ def _choose(
         asked = runs_of(Plan(params, name))
         found.extend(
             (name, path, run) for path, run in sorted(read_pack(file).items())
-            if path in asked and only in path and _training_seconds(run) <= seconds
+            if path in asked and only in path and (_training_seconds(run) or 0.0) <= seconds
         )  # fmt: skip
     if not found:
         raise DataError(
@@ -153,10 +153,12 @@ def _difference(one: Any, other: Any) -> float:
     return float(abs(one - other) / max(abs(one), abs(other)))
 
 
-def _training_seconds(run: Any) -> float:
-    cost = run.get("cost", {})
-    return float(cost.get("train_seconds", 0.0))
+def _training_seconds(run: Any) -> float | None:
+    """Of an evaluation; tasks of nodes and analyses do not tell."""
+    found: float | None = run.get("cost", {}).get("train_seconds")
+    return found
 
 
 def _seconds(run: Any) -> str:
-    return f"{_training_seconds(run):.1f}"
+    seconds = _training_seconds(run)
+    return "–" if seconds is None else f"{seconds:.1f}"
