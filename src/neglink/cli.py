@@ -95,13 +95,13 @@ def _training(step: str) -> Any:
 
     def command(
         graph: Path, split: Path, output: Path, side: Path, settings: Settings,
-        made: Made = [], made_from: MadeFrom = "{}", threads: Threads = 1,  # noqa: B006
+        made: Made = [], made_from: MadeFrom = "{}",  # noqa: B006
     ) -> None:  # fmt: skip
-        _use_threads(threads)
-        from neglink.steps.train import run_training
-
         earlier = dict(_named_file(item) for item in made)
         told = _told(settings, predictor=dict, sampler=dict, method=dict, seed=int)
+        _use_threads(told.get("threads", 1))
+        from neglink.steps.train import run_training
+
         _use_precision(told.get("precision", "highest"))
         run_training(
             step, graph, split, earlier, output, side, told, _json(made_from, "--made-from")

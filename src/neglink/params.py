@@ -150,6 +150,9 @@ class SuiteParams(Grid):
     precision: Literal["highest", "medium"] = "highest"
     """Of products of matrices in training: `medium` rounds their factors to bfloat16, which is
     several times faster where the processor has such products. Part of a training's identity."""
+    threads: Annotated[int, Field(ge=1, le=1024)] = 1
+    """Threads of each training. Part of its identity: with another number sums are taken in another
+    order, and what is chosen by them may differ."""
     nodes: Entry | None = None
     """Settings of the tasks of nodes (`split: public`, `links: whole`, …; `{}` for the defaults),
     with changes under `per_dataset`: every trained run is judged by the classes of the nodes too.

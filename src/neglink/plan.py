@@ -236,6 +236,8 @@ class Plan:
             }
             if self.suite.precision != "highest":
                 settings["precision"] = self.suite.precision
+            if self.suite.threads != 1:
+                settings["threads"] = self.suite.threads
             modules = ("neglink.steps.train", *_modules(*parts.values()))
             label = f"{dataset}-{predictor}-{sampler}-s{seed}"
             needs = {name: made[name] for name in step.needs}

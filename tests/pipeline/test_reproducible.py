@@ -106,8 +106,10 @@ def test_commands_by_hand_give_the_pipelines_files(built: Project) -> None:
     built.neglink("graph", str(graph), str(hand / "g.json"), *told("graph", "planted"))
     built.neglink("split", str(graph), str(split), str(hand / "s.json"),
                   *told("split", "planted-s0"))  # fmt: skip
-    built.neglink("train", str(graph), str(split), str(weights), str(hand / "w.json"),
-                  *told("train", run))  # fmt: skip
+    # with the threads that the suite names, whatever the machine would give
+    built.call("env", "OMP_NUM_THREADS=2", "neglink", "train", str(graph), str(split), str(weights),
+               str(hand / "w.json"), *told("train", run))  # fmt: skip
+    assert read_json(hand / "w.json")["cost"]["threads"] == 1
     built.neglink("evaluate", str(graph), str(split), str(hand / "m.json"),
                   "--checkpoint", str(weights),
                   *told("evaluate", "planted-gcn-uniform-plain-s0"))  # fmt: skip

@@ -59,6 +59,12 @@ def test_other_ranked_negatives_share_the_training() -> None:
     assert (protocols, trained) == ({"candidates"}, {"uniform"})
 
 
+def test_the_threads_of_a_training_are_part_of_it_unless_it_is_one() -> None:
+    one, other = plan(), plan(suites__one__threads=4)
+    assert all("threads" not in step.settings for step in one.all("train"))
+    assert {step.settings["threads"] for step in other.all("train")} == {4}
+
+
 def test_the_precision_of_products_is_part_of_a_training_unless_it_is_the_highest() -> None:
     one, other = plan(), plan(suites__one__precision="medium")
     assert all("precision" not in step.settings for step in one.all("train"))

@@ -106,6 +106,11 @@ def one_job(kind):
     return of
 
 
+def cores(kind):
+    """Threads of a training: part of what it is, so the step is told too, and keeps to it."""
+    return lambda wildcards: plan.of(kind, wildcards.step).settings.get("threads", 1)
+
+
 def make_folders():
     """Each phase's folders, also where this suite puts nothing: `dvc commit` looks for all."""
     for folder in FOLDERS:
