@@ -318,6 +318,9 @@ def _told(text: str, **needed: type) -> dict[str, Any]:
             raise ParamsError(f"--settings: {key}.kind is missing or no name")
     if not isinstance(told.get("mirror"), str | None):
         raise ParamsError("--settings: mirror is no text")
+    threads = told.get("threads", 1)
+    if not isinstance(threads, int) or threads < 1:
+        raise ParamsError("--settings: threads is no number from 1 on")
     return told
 
 
