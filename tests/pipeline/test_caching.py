@@ -114,14 +114,16 @@ def interrupt(project: Project, command: str, how: signal.Signals) -> None:
     # a fresh process is at work for seconds, so that the signal meets it on a busy machine too
     run = project.start("env", "NEGLINK_WARM=off", "snakemake", "--cores", "1", "trainings")
     end = time.monotonic() + 60
-    while not (at_work := _processes(project, command)):
+    while not _processes(project, command):
         assert run.poll() is None, run.communicate()[0]
         assert time.monotonic() < end, f"{command} never began"
         time.sleep(0.05)
     os.killpg(run.pid, how)  # SIGINT: what Ctrl-C in a terminal does
-    if how == signal.SIGKILL:
-        for pid in at_work:
+    # a shell that was at work may have begun its command just then, which nobody else would end
+    while how == signal.SIGKILL and (left := _processes(project, command)):
+        for pid in left:
             _kill(pid)
+        time.sleep(0.05)
     run.communicate(timeout=60)
     project.snakemake("--unlock")
 
