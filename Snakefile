@@ -21,15 +21,18 @@ include: "workflow/rules/warm.smk"
 
 onstart:
     make_folders()
+    forget_attempts()
     warm.start(warm_jobs())
 
 
 onsuccess:
     warm.stop()
+    forget_attempts()
 
 
 onerror:
     warm.stop()
+    forget_attempts()
     print(what_failed(failed_jobs(workflow)), end="", file=sys.stderr)
 
 

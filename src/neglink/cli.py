@@ -23,7 +23,7 @@ from neglink.commands import verify as verify_command
 from neglink.commands.expected import show_expected
 from neglink.commands.options import PARAMS, ParamsFile, Seeds
 from neglink.errors import DataError, NeglinkError, ParamsError, TrainingError
-from neglink.files import canonical, parse_json
+from neglink.files import bring_back, canonical, keep_finished, parse_json
 
 app = typer.Typer(
     add_completion=False,
@@ -48,6 +48,9 @@ COMPONENTS = ("split", "protocol", "predictor", "sampler", "method")
 Settings = Annotated[str, typer.Option(help="JSON of the step's settings, or @FILE.json.")]
 MadeFrom = Annotated[str, typer.Option(help="JSON that identifies the step, or @FILE.json.")]
 Threads = Annotated[int, typer.Option(min=1, help="Threads of numerical kernels.")]
+Attempt = Annotated[
+    int, typer.Option(min=0, help="Which attempt of a batch job this is; from 2, none is repeated.")
+]
 Raw = Annotated[Path, typer.Option(help="Folder of raw files.")]
 Mirror = Annotated[Path | None, typer.Option(help="Folder tried before any download.")]
 Made = Annotated[
@@ -96,17 +99,22 @@ def _training(step: str) -> Any:
 
     def command(
         graph: Path, split: Path, output: Path, side: Path, settings: Settings,
-        made: Made = [], made_from: MadeFrom = "{}",  # noqa: B006
+        made: Made = [], made_from: MadeFrom = "{}", attempt: Attempt = 0,  # noqa: B006
     ) -> None:  # fmt: skip
         earlier = dict(_named_file(item) for item in made)
         told = _told(settings, predictor=dict, sampler=dict, method=dict, seed=int)
         _use_threads(told.get("threads", 1))
         from neglink.steps.train import run_training
 
-        _use_precision(told.get("precision", "highest"))
-        run_training(
-            step, graph, split, earlier, output, side, told, _json(made_from, "--made-from")
-        )
+        identity = _json(made_from, "--made-from")
+        if attempt > 1 and bring_back(output, side):
+            name = identity.get("step", output)
+            logging.getLogger("neglink").info("%s: made by an earlier attempt", name)
+        else:
+            _use_precision(told.get("precision", "highest"))
+            run_training(step, graph, split, earlier, output, side, told, identity)
+        if attempt:
+            keep_finished(output, side)
 
     return command
 
@@ -229,6 +237,7 @@ def plan(
     seeds: Seeds = "",
 ) -> None:
     """Show the steps of a suite, how many have their file, and what the others will cost."""
+    from neglink.cluster import batch_jobs
     from neglink.expected import records, rows
     from neglink.params import read_params
     from neglink.plan import Plan
@@ -244,7 +253,10 @@ def plan(
                 typer.echo(f"    {step.path}")
     here = Path()
     if waiting := rows(made, records(here, made.datasets), here):
-        show_expected(waiting)
+        left = [
+            step for kind in made.steps for step in made.all(kind) if not Path(step.path).exists()
+        ]
+        show_expected(waiting, batch_jobs(left))
 
 
 @params_app.command("check")

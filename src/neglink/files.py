@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import shutil
 import struct
 import tempfile
 import time
@@ -24,6 +25,9 @@ from neglink.errors import DataError, OutputError
 
 UNFINISHED = ".unfinished-"
 """How the name of a file begins while it is written."""
+
+FINISHED = ".finished-"
+"""How the second name of a file begins, which outlives the removal of its first one."""
 
 DEAD_AFTER = 24 * 3600.0
 """Seconds untouched after which such a file has no writer any more: the longest pause while a file
@@ -135,6 +139,38 @@ def litter(folders: Iterable[Path], dead_after: float = DEAD_AFTER) -> list[Path
                 if path.is_file() and path.stat().st_mtime < latest:
                     found.append(path)
     return sorted(found)
+
+
+def keep_finished(*paths: Path) -> None:
+    """Give these files a second name each, for `bring_back`.
+
+    Before it submits a batch job again, Snakemake deletes the files of all its steps, also of those
+    that had succeeded.
+    """
+    for path in paths:
+        with atomic(path.with_name(FINISHED + path.name)) as temporary:
+            temporary.unlink()
+            try:
+                temporary.hardlink_to(path)
+            except OSError:  # some file systems have no second names
+                shutil.copyfile(path, temporary)
+
+
+def bring_back(*paths: Path) -> bool:
+    """Give all these files their first names again; False where one has not been kept."""
+    kept = [path.with_name(FINISHED + path.name) for path in paths]
+    if not all(path.exists() for path in kept):
+        return False
+    for there, path in zip(kept, paths, strict=True):
+        there.replace(path)
+    return True
+
+
+def forget_finished(folders: Iterable[Path]) -> None:
+    """Remove the second names of all files below these folders."""
+    for folder in folders:
+        for path in folder.rglob(f"{FINISHED}*"):
+            path.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

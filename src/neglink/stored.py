@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from neglink.datasets import entry, names
 from neglink.errors import DataError, StoredError
-from neglink.files import UNFINISHED, litter, read_json
+from neglink.files import FINISHED, UNFINISHED, litter, read_json
 from neglink.plan import CHECKPOINT, PATHS, STATE, Plan, Step
 
 ROOTS = ("data", "results")
@@ -22,8 +22,8 @@ REPORTS = ("results/tables", "results/figures", "results/report", "results/runs"
 
 Kind = Literal["step", "raw", "report", "unfinished", "other"]
 """`step`: of a step, of any settings, or left by one that was killed while it wrote; `raw`: of a
-data set of the catalog; `report`: below `REPORTS`; `unfinished`: a step may be writing it; `other`:
-not neglink's."""
+data set of the catalog; `report`: below `REPORTS`; `unfinished`: a step may be writing it, or need
+it for its next attempt; `other`: not neglink's."""
 
 _NAME = r"[A-Za-z0-9][A-Za-z0-9._+-]*-[0-9a-f]{12}"
 """A step's name: label and digest."""
@@ -144,7 +144,7 @@ _CATALOG = {f"{RAW}/{file.path}" for name in names() for file in entry(name).fil
 
 
 def _kind(path: str) -> Kind:
-    if PurePosixPath(path).name.startswith(UNFINISHED):
+    if PurePosixPath(path).name.startswith((FINISHED, UNFINISHED)):
         return "unfinished"
     if _STEPS.fullmatch(path):
         return "step"

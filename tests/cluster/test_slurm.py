@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from neglink.cluster import batch_job, minutes_for
+from neglink.cluster import HEURISTICS, batch_job, minutes_for
 from neglink.params import read_params
 from neglink.plan import Plan, Step, memory_mb
 from tests.pipeline.conftest import REPOSITORY, Project, fresh_project  # noqa: F401
@@ -47,10 +47,19 @@ def jobs() -> dict[str, Job]:
 
 
 def name_of(job: Job) -> str:
-    """The step that a job is called by."""
-    name = re.match(r"rule_(.+?-[0-9a-f]{12})_", job["Comment"])
+    """The batch job's name in Snakemake, with its digest: the comment has it."""
+    name = re.match(r"rule_(heuristics|.+?-[0-9a-f]{12})_", job["Comment"])
     assert name
     return name[1]
+
+
+def shown_as(steps: list[Step]) -> str:
+    """What the queue should call the batch job of these steps."""
+    (kind, *_) = batch_job(steps[0]).split("-")
+    runs = [step.label for step in steps if step.kind == "evaluate"]
+    if kind == HEURISTICS:
+        return kind
+    return f"{kind}-{runs[0] if runs else next(s.label for s in steps if s.kind == kind)}"
 
 
 def states(found: dict[str, Job]) -> dict[str, str]:
@@ -109,7 +118,7 @@ def cancelled(project: Project) -> tuple[str, dict[str, Job]]:
         job = wait_for(
             lambda: [
                 k for k, job in jobs().items()
-                if job["Comment"].startswith("rule_teacher-") and job["JobState"] == "RUNNING"
+                if job["JobName"].startswith("teacher-") and job["JobState"] == "RUNNING"
             ],
             process,
         )  # fmt: skip
@@ -163,6 +172,7 @@ def test_jobs_asked_the_scheduler_for_what_the_rules_say(
         assert job["TimeLimit"] == f"{hours:02}:{minutes:02}:00", name_of(job)
         assert f"mem={max(map(memory_mb, steps))}M" in job["TRES"]
         assert job["NumCPUs"] == "1"
+        assert job["JobName"] == shown_as(steps)
         assert job["WorkDir"] == str(project.folder)
 
 

@@ -91,9 +91,8 @@ def ended(project: Project) -> tuple[str, dict[str, list[Job]]]:
         sys.stdout.write(log.read_text())
     found: dict[str, list[Job]] = {}
     for number, job in sorted(jobs().items(), key=lambda item: int(item[0])):
-        name = re.match(r"rule_(.+?)-[0-9a-f]{12}_", job["Comment"])
-        if number not in before and name:
-            found.setdefault(name[1], []).append(job)
+        if number not in before:
+            found.setdefault(job["JobName"], []).append(job)
     return log.read_text(), found
 
 
@@ -113,10 +112,10 @@ def test_a_job_that_exceeds_memory_or_time_gets_more_at_the_next_attempt(
     ended: tuple[str, dict[str, list[Job]]],
 ) -> None:
     _, found = ended
-    assert told(found["train-planted-gcn-hungry-s0"]) == [
+    assert told(found["train-planted-gcn-hungry-plain-s0"]) == [
         ("FAILED", "2000M", "00:01:00"), ("COMPLETED", "4000M", "00:02:00"),
     ]  # fmt: skip
-    assert told(found["train-planted-gcn-slow-s0"]) == [
+    assert told(found["train-planted-gcn-slow-plain-s0"]) == [
         ("TIMEOUT", "2000M", "00:01:00"), ("COMPLETED", "4000M", "00:02:00"),
     ]  # fmt: skip
 
@@ -125,7 +124,7 @@ def test_one_that_exceeds_it_again_is_named_and_all_others_finish(
     project: Project, ended: tuple[str, dict[str, list[Job]]]
 ) -> None:
     output, found = ended
-    assert told(found["train-planted-gcn-greedy-s0"]) == [
+    assert told(found["train-planted-gcn-greedy-plain-s0"]) == [
         ("FAILED", "2000M", "00:01:00"), ("FAILED", "4000M", "00:02:00"),
     ]  # fmt: skip
     assert re.search(r"Error in group train-planted-gcn-greedy-s0-[0-9a-f]{12}", output)
@@ -144,5 +143,5 @@ def test_no_job_is_lost_while_the_scheduler_is_restarted(
     output, found = ended
     submitted = re.findall(r"submitted with SLURM jobid (\d+)", output)
     assert sorted(submitted) == sorted(job["JobId"] for each in found.values() for job in each)
-    for name in ("graph-planted", "split-planted-s0", "train-planted-gcn-uniform-s0"):
+    for name in ("graph-planted", "train-planted-gcn-uniform-plain-s0", "heuristics"):
         assert [job["JobState"] for job in found[name]] == ["COMPLETED"]

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -59,14 +60,14 @@ def test_every_job_goes_through_the_submit_command_with_what_it_needs(
     assert set(jobs) == {
         "train-planted-gcn-uniform-s0_evaluate_train",
         "student-planted-gcn-dns-s0_evaluate",
-        "evaluate-planted-cn-s0_evaluate",
+        "heuristics_evaluate",
     }
     assert len(jobs) == len(asked)
     for told in jobs.values():
         assert told[told.index("-l") + 1] == "select=1:ncpus=1:mem=2000mb:ngpus=0"
     times = {name: told[told.index("-l", told.index("-l") + 1) + 1] for name, told in jobs.items()}
     # a group's run time is the sum of its layers'
-    assert times["evaluate-planted-cn-s0_evaluate"] == "walltime=21:00"
+    assert times["heuristics_evaluate"] == "walltime=21:00"
     assert times["train-planted-gcn-uniform-s0_evaluate_train"] == "walltime=142:00"
     for job in asked:
         assert f"external jobid '{job['id']}'" in output
@@ -80,11 +81,11 @@ def test_a_job_that_the_scheduler_kills_is_retried_with_more_then_named_while_ot
     before = scores(built)
     for folder in ("results/metrics", "results/checkpoints/train"):
         shutil.rmtree(built.folder / folder)
-    monkeypatch.setenv("STAND_IN_KILLS", '{"train-": 2, "evaluate-planted-cn-": 1}')
+    monkeypatch.setenv("STAND_IN_KILLS", '{"train-": 2, "heuristics": 1}')
     output = built.snakemake("evaluations", *GENERIC, "--jobs", "4", "--retries", "1", fails=True)
     asked = asked_for(record)
     for name, minutes in (("train-planted-gcn-uniform-s0_evaluate_train", 142),
-                          ("evaluate-planted-cn-s0_evaluate", 21)):  # fmt: skip
+                          ("heuristics_evaluate", 21)):  # fmt: skip
         assert [job for job in asked if job[0] == name] == [
             (name, "2000mb", f"{minutes}:00"), (name, "4000mb", f"{2 * minutes}:00"),
         ]  # fmt: skip
@@ -93,3 +94,45 @@ def test_a_job_that_the_scheduler_kills_is_retried_with_more_then_named_while_ot
     assert scores(built) == {path: before[path] for path in before.keys() - lost}
     assert re.search(r"Error in group train-planted-gcn-uniform-s0-[0-9a-f]{12}", output)
     assert not built.files("results/checkpoints/train/*", "logs/cluster/*.exit")
+
+
+FRAGILE = '''
+"""A predictor whose first evaluation fails."""
+
+import sys
+from pathlib import Path
+
+from neglink.predictors.gcn import GCN
+from neglink.registry import component
+
+
+@component
+class Fragile(GCN):
+    def build(self, graph, generator):
+        if "evaluate" in sys.argv and not Path("failed").exists():
+            Path("failed").touch()
+            raise RuntimeError("not the first time")
+        return super().build(graph, generator)
+'''
+
+
+def test_a_training_outlives_the_evaluation_that_fails_in_its_job(
+    fresh: Project, record: Path, tmp_path: Path
+) -> None:
+    packages = tmp_path / "packages"
+    about = packages / "fragile-1.0.dist-info"
+    about.mkdir(parents=True)
+    (packages / "fragile.py").write_text(FRAGILE)
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: fragile\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text("[neglink.predictors]\nfragile = fragile:Fragile\n")
+    project = replace(fresh, packages=packages)
+    project.set("predictors.fragile", {"hidden": 8, "d": 8})
+    project.set("suites.tiny.predictors", ["fragile"])
+    project.set("suites.tiny.also", [])
+    project.snakemake("evaluations", *GENERIC, "--jobs", "1", "--retries", "1")
+    asked = [name for name, _, _ in asked_for(record)]
+    assert asked.count("train-planted-fragile-uniform-s0_evaluate_train") == 2
+    (log,) = project.folder.glob("logs/train/*")
+    assert log.read_text().endswith(": made by an earlier attempt\n")
+    assert len(project.files("results/metrics/*")) == 2
+    assert not project.files("results/**/.finished-*")

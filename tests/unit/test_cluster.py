@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,8 +10,18 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import yaml
 
-from neglink.cluster import batch_job, gpus_for, minutes_for, wait_through_silence
+from neglink.cluster import (
+    HEURISTICS,
+    HEURISTICS_A_JOB,
+    batch_job,
+    batch_jobs,
+    gpus_for,
+    minutes_for,
+    queue_name,
+    speak_to_slurm,
+)
 from neglink.expected import by_rule
 from neglink.params import check_params
 from neglink.plan import Plan, memory_mb, size_of
@@ -27,7 +38,7 @@ def jobs_of(made: Plan) -> dict[str, set[str]]:
     for kind, steps in made.steps.items():
         if kind not in {"fetch", "suite"}:
             for step in steps.values():
-                name = batch_job(step).rpartition("-")[0]
+                name = re.sub("-[0-9a-f]{12}$", "", batch_job(step))
                 found.setdefault(name, set()).add(f"{kind} {step.label}")
     return found
 
@@ -40,13 +51,23 @@ def test_what_takes_seconds_is_in_the_job_of_what_it_follows() -> None:
     )
     run = "planted-gcn-dns-s0"
     found = jobs_of(made)
-    assert found["graph-planted"] == {"graph planted"}
-    assert found["split-planted-s0"] == {"split planted-s0"}
+    assert found["graph-planted"] == {"graph planted", "split planted-s0"}
     assert found[f"train-{run}"] == {f"train {run}", "evaluate planted-gcn-dns-plain-s0"}
     assert found[f"teacher-{run}"] == {f"teacher {run}", f"metadata {run}"}
-    assert found["evaluate-planted-cn-s0"] == {"evaluate planted-cn-s0"}
+    assert found[HEURISTICS] == {"evaluate planted-cn-s0"}
     students = {batch_job(s) for s in made.all("student")}
     assert len(students) == 2  # one job each, though both read one teacher
+
+
+def test_batch_jobs_are_counted_and_the_profiles_group_heuristics_as_they_are() -> None:
+    made = plan(suites__one__heuristics=["cn", "aa", "ra", "pa", "ppr"], suites__one__seeds=3)
+    steps = [step for kind in made.steps for step in made.all(kind)]
+    trained = len({batch_job(step) for step in made.all("train")})
+    assert batch_jobs(steps) == 1 + trained + 2  # data; 15 evaluations, ten a job
+    for name in ("slurm", "generic"):
+        text = (Path(__file__).parents[2] / f"profiles/{name}/config.yaml").read_text("utf-8")
+        groups = yaml.safe_load(text)["group-components"]
+        assert groups == [f"{HEURISTICS}={HEURISTICS_A_JOB}"]
 
 
 def test_run_time_grows_with_links_and_epochs() -> None:
@@ -103,9 +124,65 @@ def test_a_look_that_fails_finds_no_job_and_one_that_succeeds_what_is_there(
 
     plugin = SimpleNamespace(query_job_status=look)
     monkeypatch.setitem(sys.modules, "snakemake_executor_plugin_slurm", plugin)
-    wait_through_silence()
+    speak_to_slurm()
     found = [asyncio.run(plugin.query_job_status(name, None)) for name in ("squeue", "sacct")]
     assert found == [({"7": "RUNNING"}, 0.5), ({}, 0.0)]
+
+
+def stand_in_plugin(**parts: Any) -> SimpleNamespace:
+    """Those parts of Snakemake's Slurm plugin that name jobs and ask for them."""
+    whole = {
+        "get_submit_command": lambda job, params, settings=None: f"sbatch -J {params['run_uuid']}",
+        "query_job_status_squeue": lambda run: f"squeue --name {run}",
+        "query_job_status_sacct": lambda run: f"sacct -X --name {run}",
+    }
+    return SimpleNamespace(**whole | parts)
+
+
+def group_job(name: str, **steps: str) -> SimpleNamespace:
+    """A batch job as Snakemake has it; digests are put behind all names."""
+    parts = [
+        SimpleNamespace(rule=SimpleNamespace(name=rule),
+                        wildcards=SimpleNamespace(step=f"{step}-0123456789ab"))
+        for rule, step in steps.items()
+    ]  # fmt: skip
+    return SimpleNamespace(is_group=lambda: True, groupid=f"{name}-0123456789ab", jobs=parts)
+
+
+def test_slurm_jobs_are_named_by_what_they_do_and_found_by_their_user(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("LOGNAME", "ada")
+    plugin = stand_in_plugin()
+    monkeypatch.setitem(sys.modules, "snakemake_executor_plugin_slurm", plugin)
+    speak_to_slurm()
+    params = {"run_uuid": "an-id"}
+    group = group_job("student-cora-gcn-dns-s3", student="cora-gcn-dns-s3",
+                      evaluate="cora-gcn-dns-mebns-s3")  # fmt: skip
+    assert plugin.get_submit_command(group, params, settings=1) == (
+        "sbatch -J student-cora-gcn-dns-mebns-s3"
+    )
+    assert params == {"run_uuid": "an-id"}
+    teacher = group_job("teacher-cora-gcn-dns-s3", teacher="cora-gcn-dns-s3")
+    assert queue_name(teacher) == "teacher-cora-gcn-dns-s3"
+    floors = group_job(HEURISTICS, evaluate="cora-cn-s3")
+    floors.groupid = HEURISTICS
+    assert queue_name(floors) == HEURISTICS
+    alone = SimpleNamespace(is_group=lambda: False, name="graph")
+    assert plugin.get_submit_command(alone, params) == "sbatch -J graph"
+    assert plugin.query_job_status_squeue("an-id") == "squeue --user ada"
+    assert plugin.query_job_status_sacct("an-id") == "sacct -X --user ada"
+
+
+def test_a_slurm_plugin_that_finds_jobs_otherwise_keeps_its_names(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    plugin = stand_in_plugin(query_job_status_sacct=lambda run: f"sacct --comment {run}")
+    monkeypatch.setitem(sys.modules, "snakemake_executor_plugin_slurm", plugin)
+    speak_to_slurm()
+    job = SimpleNamespace(is_group=lambda: False, name="graph")
+    assert plugin.get_submit_command(job, {"run_uuid": "an-id"}) == "sbatch -J an-id"
+    assert plugin.query_job_status_squeue("an-id") == "squeue --name an-id"
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ RUN_BY = {
 }
 """Pages whose bash blocks a test carries out from first to last, and how it names them."""
 
-SHOWN = ("expected  steps", "$ snakemake", "message: Error in group")
+SHOWN = ("expected  steps", "$ snakemake", "$ squeue", "message: Error in group")
 """How blocks begin that show what a command printed."""
 
 CODE = {"python", "yaml", "toml", "json", "text"}

@@ -225,3 +225,4 @@ def test_plan_says_what_is_measured_and_what_is_estimated(
     }
     assert table["train"] == ["1", "<", "0.001", "0", "0", "1", "2,000", "–"]
     assert "none of these hours rest on measured runs" in shown.stdout
+    assert "this is 3 batch jobs" in shown.stdout  # data, training, heuristics

@@ -8,13 +8,17 @@ import pytest
 from neglink.errors import DataError
 from neglink.files import (
     atomic,
+    bring_back,
     canonical,
     digest_of,
+    forget_finished,
+    keep_finished,
     read_arrays,
     read_json,
     sha256,
     write_arrays,
     write_json,
+    write_text,
 )
 
 
@@ -135,6 +139,24 @@ def test_pickled_objects_are_neither_written_nor_read(tmp_path: Path) -> None:
     np.savez(tmp_path / "y.npz", x=objects)
     with pytest.raises(DataError, match=r"y\.npz: damaged"):
         read_arrays(tmp_path / "y.npz")
+
+
+def test_kept_files_are_brought_back_together_until_they_are_forgotten(tmp_path: Path) -> None:
+    folder = tmp_path / "checkpoints" / "train"
+    paths = [folder / "a.safetensors", folder / "a.json"]
+    assert not bring_back(*paths)
+    for path in paths:
+        write_text(path, path.suffix)
+    keep_finished(*paths)
+    keep_finished(*paths)  # a third attempt follows the second
+    for path in paths:
+        path.unlink()
+    assert bring_back(*paths)
+    assert [path.read_text() for path in paths] == [".safetensors", ".json"]
+    keep_finished(paths[0])
+    assert not bring_back(*paths)
+    forget_finished([tmp_path])
+    assert sorted(folder.iterdir()) == sorted(paths)
 
 
 def test_digests_depend_on_values_alone() -> None:

@@ -2,18 +2,24 @@
 import sys
 from pathlib import Path
 
-from neglink.cluster import batch_job, gpus_for, minutes_for, wait_through_silence
+from neglink.cluster import batch_job, gpus_for, minutes_for, speak_to_slurm
 from neglink.errors import NeglinkError
-from neglink.files import make_folder
+from neglink.files import forget_finished, make_folder
 from neglink.params import check_params
 from neglink.plan import FOLDERS, Plan, memory_mb
+from snakemake_interface_executor_plugins.settings import ExecMode
 
 try:
     plan = Plan(check_params(config))
 except NeglinkError as error:
     sys.exit(f"neglink: error in params.yaml or --config:\n{error}")
 
-wait_through_silence()
+speak_to_slurm()
+
+
+# of a batch job's steps, one after the other ask for one core and the memory of the largest
+resource_scopes:
+    short="local",
 
 
 wildcard_constraints:
@@ -107,6 +113,12 @@ def one_job(kind):
     return of
 
 
+def attempt(wildcards):
+    """Params function: `--attempt N` in a batch job, whose steps are submitted again together."""
+    in_job = workflow.exec_mode != ExecMode.DEFAULT
+    return f"--attempt {workflow.execution_settings.attempt}" if in_job else ""
+
+
 def cores(kind):
     """Threads of a training: part of what it is, so the step is told too, and keeps to it."""
     return lambda wildcards: plan.of(kind, wildcards.step).settings.get("threads", 1)
@@ -119,3 +131,8 @@ def make_folders():
             make_folder(Path(folder))
     except NeglinkError as error:
         sys.exit(f"neglink: error: {error}")
+
+
+def forget_attempts():
+    """What batch jobs keep for their next attempt is of this run alone."""
+    forget_finished(map(Path, FOLDERS))

@@ -45,6 +45,7 @@ rule graph:
     resources:
         mem_mb=megabytes("graph"),
         runtime=minutes("graph"),
+        short=1,
     params:
         told=told("graph"),
         made_from=made_from("graph"),
@@ -71,6 +72,7 @@ rule split:
     resources:
         mem_mb=megabytes("split"),
         runtime=minutes("split"),
+        short=1,
     params:
         told=told("split"),
         made_from=made_from("split"),

@@ -18,6 +18,7 @@ rule evaluate:
     resources:
         mem_mb=megabytes("evaluate"),
         runtime=minutes("evaluate"),
+        short=1,
         gpu=gpus("evaluate"),
     params:
         told=told("evaluate"),

@@ -32,11 +32,12 @@ for KIND in ("train", "teacher", "student", "tune"):
             told=told(KIND),
             made=made(KIND),
             made_from=made_from(KIND),
+            attempt=attempt,
         shell:
             "neglink {params.kind}"
             " {input.graph} {input.split} {output} {params.made}"
             " --settings {params.told:q}"
-            " --made-from {params.made_from:q} 2> {log}"
+            " --made-from {params.made_from:q} {params.attempt} 2> {log}"
 
 
 rule metadata:
@@ -62,7 +63,8 @@ rule metadata:
         told=told("metadata"),
         made=made("metadata"),
         made_from=made_from("metadata"),
+        attempt=attempt,
     shell:
         "neglink metadata {input.graph} {input.split} {output} {params.made}"
         " --settings {params.told:q}"
-        " --made-from {params.made_from:q} 2> {log}"
+        " --made-from {params.made_from:q} {params.attempt} 2> {log}"

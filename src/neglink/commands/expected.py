@@ -19,8 +19,13 @@ NOTE = (
 )
 
 
-def show_expected(waiting: "list[Row]") -> None:
-    """Print a table of the expected cost, a row for each rule and one for all."""
+def show_expected(waiting: "list[Row]", batch_jobs: int) -> None:
+    """Print a table of the expected cost, a row for each rule and one for all.
+
+    Args:
+        waiting: the cost by rule.
+        batch_jobs: how many jobs a scheduler is sent for all of it.
+    """
     table = Table("expected", box=None)
     for heading in ("steps", "hours", "measured", "scaled", "by rule", "asks MB", "peaked at MB"):
         table.add_column(heading, justify="right")
@@ -34,6 +39,7 @@ def show_expected(waiting: "list[Row]") -> None:
     table.add_row("all", f"{steps:,}", hours(seconds))
     console().print(table)
     share = f"{known / seconds:.0%}" if known else "none"
+    typer.echo(f"On a cluster this is {batch_jobs:,} batch jobs: short steps share one.")
     typer.echo(f"{share} of these hours rest on measured runs. {NOTE}")
 
 
