@@ -20,7 +20,15 @@ from neglink.errors import ParamsError
 from neglink.evaluation.nodes import NodeTasks
 from neglink.methods import METHODS
 from neglink.predictors import PREDICTORS, Heuristic
-from neglink.registry import Registry, adapter, explain, settings_of, suggest, telling_settings
+from neglink.registry import (
+    Registry,
+    adapter,
+    explain,
+    settings_of,
+    suggest,
+    telling_settings,
+    true_for_numbers,
+)
 from neglink.samplers import SAMPLERS
 from neglink.samplers.std import STD
 from neglink.splits import PROTOCOLS, SPLITS
@@ -39,12 +47,13 @@ Entry = dict[str, Any]
 
 def _seeds(value: Any) -> Any:
     """A number of seeds, or text such as "3,ogbl-ddi=1", as a mapping by data set."""
+    texts = value.split(",") if isinstance(value, str) else []
+    parts = [text.strip().rpartition("=") for text in texts]
+    if isinstance(value, bool) or not all(number.strip().isdecimal() for _, _, number in parts):
+        raise ValueError("expected a number, or such as 3,cora=5 (3, and 5 on cora)")
     if isinstance(value, str):
-        parts = [part.strip().rpartition("=") for part in value.split(",")]
-        if not all(number.strip().isdecimal() for _, _, number in parts):
-            raise ValueError("expected a number, or such as 3,cora=5 (3, and 5 on cora)")
         return {name.strip() if equals else "all": int(number) for name, equals, number in parts}
-    return {"all": value} if isinstance(value, int) and not isinstance(value, bool) else value
+    return {"all": value} if isinstance(value, int) else value
 
 
 MOST_SEEDS = 10_000
@@ -256,6 +265,7 @@ def check_params(values: Mapping[str, Any]) -> Params:
         params = Params.model_validate(dict(values))
     except pydantic.ValidationError as error:
         _refuse(explain(error, "params").splitlines())
+    _refuse(true_for_numbers(values, params, "params"))
     _refuse(_problems(params))
     return params
 

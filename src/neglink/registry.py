@@ -8,7 +8,7 @@ read off the class.
 
 import difflib
 import importlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -53,6 +53,26 @@ def explain(error: pydantic.ValidationError, where: str) -> str:
             message = item["msg"].removeprefix("Value error, ")
             lines.append(f"{path} = {item['input']!r}: {message[0].lower()}{message[1:]}")
     return "\n".join(lines)
+
+
+def true_for_numbers(given: Any, made: Any, where: str) -> Iterator[str]:
+    """A line for each `true`, `yes` or `on` that pydantic has taken for the number 1, or 0.
+
+    Args:
+        given: values as they were written.
+        made: what was validated from them.
+        where: path of `given`.
+    """
+    if isinstance(given, bool):
+        if isinstance(made, int | float) and not isinstance(made, bool):
+            yield f"{where} = {given}: expected a number (YAML reads yes, no, on and off so)"
+    elif isinstance(given, Mapping):
+        for key, value in given.items():
+            inner = made.get(key) if isinstance(made, Mapping) else getattr(made, str(key), None)
+            yield from true_for_numbers(value, inner, f"{where}.{key}")
+    elif isinstance(given, list | tuple) and isinstance(made, list | tuple):
+        for place, (value, inner) in enumerate(zip(given, made, strict=False)):
+            yield from true_for_numbers(value, inner, f"{where}.{place}")
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
@@ -123,10 +143,14 @@ class Registry(Generic[T]):
             ParamsError: no such name; a setting unknown, of a wrong type or out of range.
         """
         kind = self.get(name, where)
+        at = where or f"{self.what} {name}"
         try:
-            return adapter(kind).validate_python(settings)  # type: ignore[no-any-return]
+            part: T = adapter(kind).validate_python(settings)
         except pydantic.ValidationError as error:
-            raise ParamsError(explain(error, where or f"{self.what} {name}")) from None
+            raise ParamsError(explain(error, at)) from None
+        if lines := list(true_for_numbers(settings, part, at)):
+            raise ParamsError("\n".join(lines))
+        return part
 
 
 def settings_of(part: Any) -> dict[str, Any]:

@@ -198,7 +198,7 @@ def test_files_that_are_missing_or_of_another_format_are_named(tmp_path: Path) -
     assert "no such file" in refused(tmp_path / "none.csv")
     links = write(tmp_path / "a.csv", "0,1\n")
     assert "no such file" in refused(links, features=tmp_path / "none.npy")
-    assert "no such file" in refused(tmp_path)
+    assert "a folder, not a file" in refused(tmp_path)
     assert "unknown format '.xls'" in refused(write(tmp_path / "a.xls", "0,1\n"))
     (tmp_path / "b.csv").write_bytes(b"\xff\xfe0\x00")
     assert "UTF-8" in refused(tmp_path / "b.csv")

@@ -90,6 +90,15 @@ def test_an_unknown_key_is_refused_at_every_level(changes: dict[str, Any], line:
         ({"suites__one__datasets": []}, "params.suites.one.datasets = []: ", "at least 1"),
         ({"samplers": []}, "params.samplers = []: ", "dictionary"),
         ({"data__hashes": {"a": "12"}}, "params.data.hashes.a = '12': ", "pattern"),
+        ({"suites__one__seeds": True}, "params.suites.one.seeds = True: ", "expected a number"),
+        ({"methods__plain__epochs": True}, "methods.plain.epochs = True: ", "expected a number"),
+        ({"resume_seconds": False}, "params.resume_seconds = False: ", "expected a number"),
+        ({"seeds": True}, "params.seeds = True: ", "expected a number"),
+        (
+            {"evaluation__negatives_per_link": True},
+            "evaluation.negatives_per_link = True: ",
+            "number",
+        ),
     ],
 )
 def test_a_wrong_value_is_told_with_path_value_and_what_is_allowed(

@@ -182,7 +182,8 @@ class Custom:
 def _require(path: Path) -> Path:
     try:
         if not path.is_file():
-            raise DataError(f"{path}: no such file. Check data.links and data.features")
+            found = "a folder, not a file" if path.is_dir() else "no such file"
+            raise DataError(f"{path}: {found}. Check data.links and data.features")
     except OSError as error:  # such as a name that is too long
         raise DataError(f"{path}: cannot be read ({error.strerror})") from None
     return path
