@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import scipy.sparse
 import torch
 from torch.autograd import forward_ad
 
@@ -9,6 +10,7 @@ from neglink.graph.sparse import SparseMatrix
 from neglink.methods.mebns.student import call
 from neglink.predictors import PREDICTORS, Heuristic, base, layers
 from neglink.predictors.base import normalised_features
+from neglink.predictors.gae import with_dropout
 from neglink.predictors.ncn import common_neighbours
 from neglink.predictors.sage import neighbour_mean
 from tests.conftest import random_graph, seeded
@@ -271,6 +273,39 @@ def test_dropout_keeps_the_mean_and_drops_the_share():
     same = torch.ones(3)
     assert layers.dropout(same, 0.25, training=False) is same
     assert layers.dropout(same, 0.0, training=True) is same
+
+
+def test_dropped_features_stay_sparse_and_have_the_gradient_of_dense_ones():
+    x = scipy.sparse.random_array((200, 30), density=0.3, rng=np.random.default_rng(3))
+    whole = SparseMatrix.from_scipy(x)
+    torch.manual_seed(4)
+    part = with_dropout(whole, 0.75)
+    values = part.scipy().toarray()
+    kept = values != 0
+    assert np.allclose(values[kept], 4 * x.toarray()[kept], rtol=1e-6)
+    assert 0.2 < kept.sum() / x.nnz < 0.3
+    assert (part.transposed.to_dense().numpy() == values.T).all()
+    weight = torch.randn(30, 4, generator=seeded(5), requires_grad=True)
+    (part @ weight).square().sum().backward()
+    dense = torch.from_numpy(values)
+    by_hand = 2 * dense.T @ (dense @ weight.detach())
+    assert torch.allclose(weight.grad, by_hand, rtol=1e-4)
+    torch.manual_seed(4)
+    again = with_dropout(SparseMatrix.from_scipy(x), 0.75)
+    assert (again.scipy().toarray() == values).all()
+
+
+@pytest.mark.parametrize("name", ["gae", "ncn"])
+def test_feature_dropout_acts_in_training_alone(name, graph):
+    settings = {"hidden": 6, "dropout": 0.0, "decoder_dropout": 0.0}
+    pairs = torch.tensor([[0, 1], [2, 3]])
+    plain, dropping = (
+        PREDICTORS.make(name, **settings, feature_dropout=rate).build(graph, seeded())
+        for rate in (0.0, 0.5)
+    )
+    assert torch.equal(plain.eval().score(graph, pairs), dropping.eval().score(graph, pairs))
+    torch.manual_seed(1)
+    assert not torch.equal(plain.train().score(graph, pairs), dropping.train().score(graph, pairs))
 
 
 @pytest.mark.parametrize("name", ["gae", "ncn"])

@@ -8,9 +8,10 @@ from torch import Generator, Tensor, nn
 
 from neglink.graph import Graph
 from neglink.graph.pairs import pair_dot
+from neglink.graph.sparse import SparseMatrix, csr_tensor
 from neglink.predictors.base import LinkModel, NodeCentric, NodeInput, in_parts
 from neglink.predictors.layers import Block, Linear, dropout, hadamard, orthogonal
-from neglink.registry import component
+from neglink.registry import LATER, component
 
 
 @component
@@ -37,6 +38,8 @@ class Propagating(NodeCentric):
     """Share r of the mapped input that each propagation adds again."""
     norm: bool = True
     """Layer norm before each propagation, and in the layers of the decoder."""
+    feature_dropout: Annotated[float, Field(ge=0, lt=1), LATER] = 0.0
+    """Share of the entries of X that are set to 0 in training."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5
     """Share of the encoder's values that are set to 0 in training, before each propagation."""
 
@@ -68,6 +71,7 @@ class Input(nn.Module):
         super().__init__()
         hidden, embedding = settings.hidden, settings.embedding
         self.features = None
+        self.drop = settings.feature_dropout
         if graph.f and settings.inputs != "embedding":
             self.features = NodeInput(graph, settings, generator)
             self.map = Linear(graph.f, hidden, generator)
@@ -84,8 +88,34 @@ class Input(nn.Module):
         if self.features is None:
             assert learned is not None
             return learned
-        h: Tensor = self.features.times(graph, self.map.weight) + self.map.bias
+        x = self.features.matrix(graph)
+        if self.training and self.drop:
+            x = with_dropout(x, self.drop)
+        h: Tensor = x @ self.map.weight + self.map.bias
         return h if learned is None else h + learned
+
+
+def with_dropout(x: SparseMatrix | Tensor, rate: float) -> SparseMatrix | Tensor:
+    """X [n, f] with a share of its entries set to 0 and the others scaled up; sparse if X is."""
+    if isinstance(x, Tensor):
+        return dropout(x, rate, training=True)
+    values = dropout(x.csr.values(), rate, training=True)
+    crow, col = x.csr.crow_indices(), x.csr.col_indices()
+    back_crow, back_col = x.transposed.crow_indices(), x.transposed.col_indices()
+    n, f = x.shape
+    return SparseMatrix(
+        csr_tensor(crow, col, values, (n, f)),
+        csr_tensor(back_crow, back_col, values[_transposed_order(x)], (f, n)),
+    )
+
+
+def _transposed_order(x: SparseMatrix) -> Tensor:
+    """The place in `x.csr` of each entry of `x.transposed`, kept with X."""
+    kept: Tensor | None = getattr(x, "_transposed_order", None)
+    if kept is None:
+        kept = torch.argsort(x.csr.col_indices(), stable=True)  # rows ascend already
+        object.__setattr__(x, "_transposed_order", kept)
+    return kept
 
 
 class Encoder(nn.Module):
