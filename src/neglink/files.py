@@ -161,8 +161,11 @@ def bring_back(*paths: Path) -> bool:
     kept = [path.with_name(FINISHED + path.name) for path in paths]
     if not all(path.exists() for path in kept):
         return False
-    for there, path in zip(kept, paths, strict=True):
-        there.replace(path)
+    try:
+        for there, path in zip(kept, paths, strict=True):
+            there.replace(path)
+    except FileNotFoundError:  # another run in this folder has just forgotten its own, and these
+        return False
     return True
 
 
