@@ -244,18 +244,18 @@ def plan(
 
     made = Plan(read_params(params, suite=suite, seeds=seeds))
     typer.echo(f"suite {made.suite_name}: {len(made.evaluations)} runs")
+    left = []
     for kind in sorted(made.steps):
         steps = made.all(kind)
-        there = sum(Path(step.path).exists() for step in steps)
+        without = [step for step in steps if not Path(step.path).exists()]
+        left += without
+        there = len(steps) - len(without)
         typer.echo(f"  {kind:10} {len(steps):5} steps, {there:5} with their file")
         if files:
             for step in steps:
                 typer.echo(f"    {step.path}")
     here = Path()
     if waiting := rows(made, records(here, made.datasets), here):
-        left = [
-            step for kind in made.steps for step in made.all(kind) if not Path(step.path).exists()
-        ]
         show_expected(waiting, batch_jobs(left))
 
 
