@@ -295,9 +295,12 @@ def test_dropped_features_stay_sparse_and_have_the_gradient_of_dense_ones():
     assert (again.scipy().toarray() == values).all()
 
 
-@pytest.mark.parametrize("name", ["gae", "ncn"])
-def test_feature_dropout_acts_in_training_alone(name, graph):
-    settings = {"hidden": 6, "dropout": 0.0, "decoder_dropout": 0.0}
+@pytest.mark.parametrize(
+    ("name", "more"),
+    [("gae", {}), ("ncn", {}), ("dense-gae", {"inputs": "both", "rows": "free"})],
+)
+def test_feature_dropout_acts_in_training_alone(name, more, graph):
+    settings = {"hidden": 6, "dropout": 0.0, "decoder_dropout": 0.0, "embedding": 6, **more}
     pairs = torch.tensor([[0, 1], [2, 3]])
     plain, dropping = (
         PREDICTORS.make(name, **settings, feature_dropout=rate).build(graph, seeded())

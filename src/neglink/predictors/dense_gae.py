@@ -152,7 +152,7 @@ class FreeRows(Input):
     def __init__(self, made: Input) -> None:
         nn.Module.__init__(self)
         assert made.rows is not None
-        self.features = made.features
+        self.features, self.drop = made.features, made.drop
         if made.features is not None:
             self.map = made.map
         self.rows = nn.Parameter((made.rows @ made.map_rows).detach())
@@ -162,8 +162,7 @@ class FreeRows(Input):
         assert self.rows is not None
         if self.features is None:
             return self.rows
-        mapped: Tensor = self.features.times(graph, self.map.weight) + self.map.bias
-        return mapped + self.rows
+        return self.mapped(self.features, graph) + self.rows
 
 
 class DenseEncoder(Encoder):

@@ -88,11 +88,16 @@ class Input(nn.Module):
         if self.features is None:
             assert learned is not None
             return learned
-        x = self.features.matrix(graph)
+        h = self.mapped(self.features, graph)
+        return h if learned is None else h + learned
+
+    def mapped(self, features: NodeInput, graph: Graph) -> Tensor:
+        """X W + b [n, hidden], with its dropout in training."""
+        x = features.matrix(graph)
         if self.training and self.drop:
             x = with_dropout(x, self.drop)
         h: Tensor = x @ self.map.weight + self.map.bias
-        return h if learned is None else h + learned
+        return h
 
 
 def with_dropout(x: SparseMatrix | Tensor, rate: float) -> SparseMatrix | Tensor:
