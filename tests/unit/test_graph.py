@@ -13,6 +13,7 @@ from neglink.graph import k_hop as k_hop_module
 from neglink.graph.k_hop import KHopSets, within_hops
 from neglink.graph.pairs import pair_dot
 from neglink.graph.sparse import SparseMatrix
+from neglink.graph.weighted import ClosedArcs, weighted_sums
 from tests.conftest import random_graph, seeded
 
 rows = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=60)
@@ -91,6 +92,32 @@ def test_pair_dot_and_its_derivatives_equal_the_gathered_form(ordered):
         slope = forward_ad.unpack_dual(pair_dot(dual, pairs)).tangent
     expected = (tangent[pairs[0]] * z[pairs[1]] + z[pairs[0]] * tangent[pairs[1]]).sum(-1)
     assert torch.allclose(slope, expected)
+
+
+def test_weighted_sums_and_their_derivatives_equal_the_gathered_form(graph):
+    heads, width = 3, 2
+    arcs = ClosedArcs.of(graph, heads)
+    assert ClosedArcs.of(graph, heads) is arcs
+    loops = torch.arange(graph.n).expand(2, -1)
+    both = torch.cat([graph.arcs, loops], 1)
+    assert sorted(torch.stack([arcs.receivers, arcs.senders]).T.tolist()) == sorted(both.T.tolist())
+    count = arcs.receivers.numel()
+    weights, x = (
+        torch.randn(shape, dtype=torch.float64, requires_grad=True, generator=seeded(i))
+        for i, shape in enumerate([(heads, count), (heads, graph.n, width)])
+    )
+    expected = torch.zeros_like(x).index_add(
+        1, arcs.receivers, weights[..., None] * x.index_select(1, arcs.senders)
+    )
+    assert torch.allclose(weighted_sums(arcs, weights, x), expected)
+
+    def sums(*given):
+        return weighted_sums(arcs, *given)
+
+    assert torch.autograd.gradcheck(
+        sums, (weights, x), check_forward_ad=True, check_batched_grad=False, fast_mode=True
+    )
+    assert torch.autograd.gradgradcheck(sums, (weights, x), fast_mode=True)
 
 
 WAYS = {"bit table": (2**28, 0), "sparse products": (0, 0), "rejection": (0, 1e9)}

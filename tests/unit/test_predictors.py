@@ -49,10 +49,12 @@ def test_gcn_equals_pyg(graph):
     assert torch.allclose(model.encode(graph), expected, atol=1e-6)
 
 
-def test_gat_equals_pyg(graph):
+@pytest.mark.parametrize("messages", ["gathered", "sparse"])
+def test_gat_equals_pyg(graph, messages):
     from torch_geometric.nn import GATConv
 
-    model = PREDICTORS.make("gat", hidden=4, d=5, heads=3, normalise=True).build(graph, seeded())
+    settings = PREDICTORS.make("gat", hidden=4, d=5, heads=3, normalise=True, messages=messages)
+    model = settings.build(graph, seeded())
     first, second = GATConv(graph.f, 4, heads=3), GATConv(12, 5, heads=3, concat=False)
     with torch.no_grad():
         for layer, i in ((first, "1"), (second, "2")):
@@ -205,6 +207,8 @@ DEEP = {
         "residual": 0.3, "decoder_layers": 3, "decoder_skip": True,
     },
     "gae dot": {"hidden": 6, "decoder_layers": 0},
+    "gat gathered": {"hidden": 3, "d": 4, "heads": 2},
+    "gat sparse": {"hidden": 3, "d": 4, "heads": 2, "messages": "sparse"},
     "ncn": {"hidden": 6, "layers": 2},
 }  # fmt: skip
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.lines import Line2D
 
 from neglink.errors import ReportError
 from neglink.reporting.figures import FIGURES, Drawing, make_figures
@@ -14,7 +16,7 @@ from neglink.reporting.figures.curves import learning_curves
 from neglink.reporting.figures.meta_weights import spearman
 from neglink.reporting.figures.migration import migrant_shares
 from neglink.reporting.figures.sensitivity import sensitivity
-from neglink.reporting.figures.style import looks, slug
+from neglink.reporting.figures.style import legend_below, looks, new, slug, styled
 from neglink.reporting.inputs import Analysis, read_suite
 from neglink.reporting.statistics import Results
 from tests.unit.reporting_data import analysis, grid, metrics, suite, swept
@@ -102,6 +104,21 @@ def test_hostile_names_stay_out_of_file_names_and_markup(tmp_path: Path) -> None
 def test_a_figure_without_data_says_what_it_lacks(tmp_path: Path, name: str, lack: str) -> None:
     with pytest.raises(ReportError, match=f"Figure {name} needs .*{lack}"):
         drawn(tmp_path, [metrics()], figures=[name])
+
+
+@pytest.mark.parametrize("width", [4.5, 5.1, 8.0, 10.9])
+@pytest.mark.parametrize("count", [1, 4, 8])
+def test_a_legend_below_lies_inside_its_figure(width: float, count: int) -> None:
+    names = ["plain", "mebns", "best heuristic", "nml-distance-tuned-with-a…"]
+    figure = new(width, 4, "A legend of several names under one panel.")
+    figure.subplots()
+    handles = [Line2D([], [], marker="o", label=names[i % len(names)]) for i in range(count)]
+    with styled():
+        legend_below(figure, handles)
+        FigureCanvasAgg(figure).draw()
+    box = figure.legends[0].get_window_extent()
+    assert box.x0 >= 0
+    assert box.x1 <= figure.bbox.x1
 
 
 def test_comparison_without_the_primary_metric_is_refused(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def _sorted_dot(z: Tensor, heads: Tensor, tails: Tensor) -> Tensor:
     return _PairDot.apply(z, z, crow.to(index), tails.to(index))  # type: ignore[no-any-return, no-untyped-call]
 
 
-def _sampled(crow: Tensor, col: Tensor, a: Tensor, b: Tensor) -> Tensor:
+def sampled_dot(crow: Tensor, col: Tensor, a: Tensor, b: Tensor) -> Tensor:
     """a_u · b_v at the places (u, v) of a CSR pattern."""
     if col.numel() > a.shape[0] * b.shape[0]:  # torch allows no more entries than places
         return (a[_rows(crow)] * b[col.long()]).sum(-1)
@@ -82,7 +82,7 @@ class _PairDot(torch.autograd.Function):
     def forward(ctx: Any, a: Tensor, b: Tensor, crow: Tensor, col: Tensor) -> Tensor:
         ctx.save_for_backward(a, b, crow, col)
         ctx.save_for_forward(a, b, crow, col)
-        return _sampled(crow, col, a, b)
+        return sampled_dot(crow, col, a, b)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None, None]:
@@ -101,4 +101,4 @@ class _PairDot(torch.autograd.Function):
     @staticmethod
     def jvp(ctx: Any, tangent_a: Tensor, tangent_b: Tensor, _crow: None, _col: None) -> Tensor:
         a, b, crow, col = ctx.saved_tensors
-        return _sampled(crow, col, tangent_a, b) + _sampled(crow, col, a, tangent_b)
+        return sampled_dot(crow, col, tangent_a, b) + sampled_dot(crow, col, a, tangent_b)

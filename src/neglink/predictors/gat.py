@@ -1,6 +1,6 @@
 """Graph attention network."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import torch
 from pydantic import Field
@@ -8,8 +8,9 @@ from torch import Generator, Tensor, nn
 from torch.autograd import forward_ad
 
 from neglink.graph import Graph
+from neglink.graph.weighted import ClosedArcs, weighted_sums
 from neglink.predictors.base import LinkModel, NodeCentric, NodeInput, glorot
-from neglink.registry import component
+from neglink.registry import LATER, component
 
 
 @component
@@ -30,6 +31,9 @@ class GAT(NodeCentric):
     """Attention heads of each layer."""
     slope: Annotated[float, Field(ge=0)] = 0.2
     """Slope of the leaky ReLU below zero."""
+    messages: Annotated[Literal["gathered", "sparse"], LATER] = "gathered"
+    """How messages are summed: gathered for each arc, as PyG does it, or as a sparse product, which
+    is several times faster and smaller from some 50,000 arcs on; equal up to rounding."""
 
     def build(self, graph: Graph, generator: Generator) -> "GATModel":
         """A freshly initialised model."""
@@ -43,6 +47,7 @@ class GATModel(LinkModel):
         super().__init__()
         heads, hidden, d = settings.heads, settings.hidden, settings.d
         self.slope = settings.slope
+        self.attend = attend if settings.messages == "gathered" else attend_sparse
         self.input = NodeInput(graph, settings, generator)
         self.w1 = nn.Parameter(glorot(self.input.width, heads * hidden, generator))
         self.source1 = nn.Parameter(glorot(heads, hidden, generator))
@@ -57,10 +62,10 @@ class GATModel(LinkModel):
         """Embeddings [n, d]."""
         heads = self.source1.shape[0]
         x = self.input.times(graph, self.w1).view(graph.n, heads, -1)  # [n, heads, hidden]
-        h = attend(graph, x, self.source1, self.target1, self.slope)
+        h = self.attend(graph, x, self.source1, self.target1, self.slope)
         h = torch.relu(h.flatten(1) + self.b1)  # [n, heads · hidden]
         x = (h @ self.w2).view(graph.n, heads, -1)  # [n, heads, d]
-        return attend(graph, x, self.source2, self.target2, self.slope).mean(1) + self.b2
+        return self.attend(graph, x, self.source2, self.target2, self.slope).mean(1) + self.b2
 
 
 def attend(graph: Graph, x: Tensor, source: Tensor, target: Tensor, slope: float) -> Tensor:
@@ -90,6 +95,25 @@ def attend(graph: Graph, x: Tensor, source: Tensor, target: Tensor, slope: float
     total = torch.zeros_like(weights[: graph.n]).index_add(0, to, weights)
     alpha = (weights / total.index_select(0, to)).unsqueeze(-1)  # [arcs, heads, 1]
     return torch.zeros_like(x).index_add(0, to, alpha * x.index_select(0, sender))
+
+
+def attend_sparse(graph: Graph, x: Tensor, source: Tensor, target: Tensor, slope: float) -> Tensor:
+    """As `attend`, up to rounding, without an array of arcs × width."""
+    arcs = ClosedArcs.of(graph, x.shape[1])
+    x = x.transpose(0, 1).contiguous()  # [heads, n, w]
+    sent, received = x @ source.unsqueeze(-1), x @ target.unsqueeze(-1)  # [heads, n, 1]
+    logits = sent.squeeze(-1).index_select(1, arcs.senders)
+    logits = logits + received.squeeze(-1).index_select(1, arcs.receivers)  # [heads, arcs]
+    logits = nn.functional.leaky_relu(logits, slope)
+    unpacked = forward_ad.unpack_dual(logits)  # type: ignore[no-untyped-call]
+    constant: Tensor = unpacked.primal.detach()
+    rows = arcs.receivers.expand_as(constant)
+    shift = torch.full_like(constant[:, : graph.n], -torch.inf)
+    shift = shift.scatter_reduce(1, rows, constant, "amax")
+    weights = (logits - shift.index_select(1, arcs.receivers)).exp()
+    total = torch.zeros_like(weights[:, : graph.n]).index_add(1, arcs.receivers, weights)
+    alpha = weights / total.index_select(1, arcs.receivers)
+    return weighted_sums(arcs, alpha, x).transpose(0, 1)
 
 
 def looped_arcs(graph: Graph) -> tuple[Tensor, Tensor]:

@@ -7,7 +7,15 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from neglink.errors import ReportError
-from neglink.reporting.figures.style import GREY, INK, looks, new, panel_title, title_of
+from neglink.reporting.figures.style import (
+    GREY,
+    INK,
+    legend_below,
+    looks,
+    new,
+    panel_title,
+    title_of,
+)
 from neglink.reporting.inputs import NONE, Inputs
 from neglink.reporting.sheets import metric_title
 from neglink.reporting.statistics import LEVEL, Cell, Results, removed
@@ -50,9 +58,7 @@ def comparison(inputs: Inputs, results: Results) -> dict[str, Figure]:
         panel.set_xlabel(f"{metric_title(metric)} (fraction)")
     panels[0].set_ylim(len(rows) - 0.5, -0.5)
     figure.suptitle(f"{metric_title(metric)} on the test links", x=0.01, ha="left", weight="bold")
-    figure.legend(
-        handles=_legend(styles, shown, results, metric), loc="outside lower center", ncols=6
-    )
+    legend_below(figure, _legend(styles, shown, results, metric))
     return {"comparison": figure}
 
 

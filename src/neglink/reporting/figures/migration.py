@@ -3,6 +3,7 @@
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from neglink.reporting.figures.style import (
@@ -11,6 +12,7 @@ from neglink.reporting.figures.style import (
     RED,
     YELLOW,
     first_seeds,
+    legend_below,
     looks,
     needed,
     new,
@@ -140,13 +142,13 @@ def _bars(shares: Shares) -> Figure:
         for at, found in enumerate(shares.values()):
             if method in found:
                 _bar(axes, at + shift, found[method], width, styles[method][0])
-        axes.bar(0, 0, color=styles[method][0], label=title_of(method))
     axes.set_xticks(range(len(shares)), list(shares), fontsize=8)
     axes.set_xlim(-0.6, len(shares) - 0.4)
     axes.set_ylim(bottom=0)
     axes.grid(visible=False, axis="x")
     axes.set_ylabel("migrants (% of test negatives)")
-    figure.legend(loc="outside lower center", ncols=6)
+    names = [Patch(color=styles[method][0], label=title_of(method)) for method in methods]
+    legend_below(figure, names)
     figure.suptitle("Migrants between easy and hard", x=0.01, ha="left", weight="bold")
     return figure
 

@@ -2,7 +2,7 @@
 
 import io
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +11,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from neglink.errors import ReportError
@@ -84,12 +85,12 @@ def new(width: float, height: float, caption: str) -> Figure:
     return figure
 
 
-def legend_below(figure: Figure, handles: list[Line2D]) -> None:
+def legend_below(figure: Figure, handles: Sequence[Line2D | Patch]) -> None:
     """A legend under the panels, in as many columns as fit beside each other."""
     widest = max(len(str(handle.get_label())) for handle in handles)
     columns = int(figure.get_size_inches()[0] / (0.07 * widest + 0.5))
     columns = max(1, min(columns, len(handles)))
-    figure.legend(handles=handles, loc="outside lower center", ncols=columns)
+    figure.legend(handles=list(handles), loc="outside lower center", ncols=columns)
 
 
 def log_axes(axes: Axes, subs: tuple[int, ...] = (1,)) -> None:
