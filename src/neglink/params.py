@@ -175,6 +175,9 @@ class SuiteParams(Grid):
     chosen: so suites that differ in `ranked` alone share their trainings."""
     compare: tuple[ComparisonParams, ...] = ()
     """What the paired table compares; without it each method is compared with plain training."""
+    beside: tuple[ComparisonParams, ...] = ()
+    """Published figures to set beside other runs than their own: `against` names the published
+    run, `ours` the runs that it stands beside; what neither names is the same in both."""
     metrics: tuple[Literal[
         "hits@1", "hits@10", "hits@20", "hits@30", "hits@50", "hits@100", "mrr", "auc", "ap",
         "ndcg", "precision", "recall", "f1"
@@ -599,7 +602,7 @@ def _suite_problems(params: Params, name: str, suite: SuiteParams) -> Iterator[s
         yield f"{where}.primary = {suite.primary!r}: not among its metrics {list(suite.metrics)}"
     for grid, at in [(suite, where), *((g, f"{where}.also") for g in suite.also)]:
         yield from _grid_problems(params, resolver, grid, at)
-    yield from _comparison_problems(suite, f"{where}.compare")
+    yield from _comparison_problems(suite, where)
     for heuristic in suite.heuristics:
         try:
             if not isinstance(resolver.predictor(heuristic, ""), Heuristic):
@@ -669,13 +672,14 @@ def _grid_problems(params: Params, resolver: Resolver, grid: Grid, where: str) -
 
 
 def _comparison_problems(suite: SuiteParams, where: str) -> Iterator[str]:
-    """Names in `compare` that no grid of the suite has."""
-    for comparison in suite.compare:
-        for side in (comparison.ours, comparison.against):
-            for part, name in side.items():
-                known = {n for grid in (suite, *suite.also) for n in getattr(grid, f"{part}s")}
-                if name not in known:
-                    yield f"{where}: no {part} {name!r} in this suite{suggest(name, known)}"
+    """Names in `compare`, or of ours in `beside`, that no grid of the suite has."""
+    sides = [("compare", side) for one in suite.compare for side in (one.ours, one.against)]
+    sides += [("beside", one.ours) for one in suite.beside]
+    for key, side in sides:
+        for part, name in side.items():
+            known = {n for grid in (suite, *suite.also) for n in getattr(grid, f"{part}s")}
+            if name not in known:
+                yield f"{where}.{key}: no {part} {name!r} in this suite{suggest(name, known)}"
 
 
 def _sweep_problems(params: Params, resolver: Resolver, grid: Grid, where: str) -> Iterator[str]:

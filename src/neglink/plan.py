@@ -403,6 +403,7 @@ class Plan:
             "tables": list(self.suite.tables),
             "figures": list(self.suite.figures),
             "compare": [one.model_dump() for one in self.suite.compare],
+            "beside": [one.model_dump() for one in self.suite.beside],
             "metrics": paths(self.evaluations),
             "nodes": paths(self.nodes),
             "analyses": paths(self.analyses),

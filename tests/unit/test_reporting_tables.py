@@ -170,6 +170,30 @@ def test_the_published_gain_stands_beside_ours(tmp_path: Path) -> None:
     assert row["verdict"] == "not settled"
 
 
+def test_a_figure_published_for_other_runs_can_stand_beside_ours(tmp_path: Path) -> None:
+    """Cora, uniform: .5815 is printed for GCN with MeBNS."""
+    beside = [
+        {
+            "ours": {"predictor": "gae", "method": "plain"},
+            "against": {"predictor": "gcn", "method": "mebns"},
+        }
+    ]
+    runs = seeds([0.58, 0.59], predictor="gae") + seeds([0.3, 0.4], predictor="gae", sampler="pns")
+    made = table(tmp_path, "published", runs, beside=beside)
+    rows = {
+        (row["sampler"], row["metric"]): row
+        for row in made.frame[made.frame["quantity"] == "beside"].to_dict("records")
+    }
+    row = rows["uniform", "hits@20"]
+    assert (row["published"], row["verdict"]) == (0.5815, "reached")
+    assert (row["predictor"], row["method"], row["printed"]) == ("gae", "plain", "gcn · mebns")
+    assert len(rows) == 6  # two samplers; hits@20, hits@30 and auc
+    assert (made.frame["quantity"] == "gain").sum() == 0
+    text = markdown(made, "")
+    assert "MeBNS, Table 2, gcn · mebns" in text
+    assert "by gae · plain: of 6 figures of gcn · mebns, " in text
+
+
 def test_the_published_table_says_what_the_paper_leaves_out(tmp_path: Path) -> None:
     text = markdown(table(tmp_path, "published", seeds([0.9, 0.8])), "")
     assert "neither how many negatives are ranked per test link" in text

@@ -177,6 +177,31 @@ def figures_of(results: Results, asked: Iterable[Cell] = ()) -> list[Figure]:
     return [f for f in _of_our_split(within, results) if f.paper in papers]
 
 
+def figures_beside(
+    results: Results, asked: Iterable[Cell], beside: Iterable[Comparison]
+) -> list[Figure]:
+    """Published figures of other predictors, samplers or methods, as figures of our own cells.
+
+    Args:
+        results: what was run.
+        asked: cells that the suite asks for, whether they were run or not.
+        beside: what stands beside what, as the suite says.
+    """
+    known = known_figures()
+    found = []
+    for one in beside:
+        for cell in dict.fromkeys([*results.cells, *asked]):
+            other = one.other_of(cell)
+            found += [
+                figure._replace(
+                    predictor=cell[1], sampler=cell[2], method=cell[3], printed=one.other
+                )
+                for figure in known
+                if figure.cell == other
+            ]
+    return _of_our_split(found, results)
+
+
 def _of_our_split(figures: list[Figure], results: Results) -> list[Figure]:
     """The figures without those that a paper prints again for the very split that we ran.
 
@@ -283,9 +308,17 @@ def sign(published: float, ours: Difference | None, word: str) -> str:
 
 
 def published_frame(
-    results: Results, asked: Iterable[Cell] = (), compared: Iterable[Comparison] = ()
+    results: Results,
+    asked: Iterable[Cell] = (),
+    compared: Iterable[Comparison] = (),
+    beside: Iterable[Comparison] = (),
 ) -> pd.DataFrame:
-    """Published values and gains beside ours, tidy; `quantity` is "value" or "gain"."""
+    """Published values and gains beside ours, tidy.
+
+    `quantity` is "value", "gain", or "beside" for a value that was published for other runs than
+    ours.
+    """
+    asked = list(asked)
     figures = figures_of(results, asked)
     rows = []
     for figure in figures:
@@ -294,6 +327,8 @@ def published_frame(
         published, ours, found = judged_gain(system, base, results)
         row = _row(system, "gain", published, ours, found, against)
         rows.append({**row, "sign": sign(published, ours, found.word)})
+    for figure in figures_beside(results, asked, beside):
+        rows.append(_row(figure, "beside", figure.value, *judged(figure, results)))
     return tidy(rows, columns=COLUMNS)
 
 
@@ -311,7 +346,7 @@ def _row(
         "quantity": quantity,
         "against": against,
         "published": published,
-        "published_std": figure.std if quantity == "value" else None,
+        "published_std": figure.std if quantity != "gain" else None,
         "n": ours.n if ours is not None else 0,
         "ours": mean,
         "low": ours.low if ours is not None else None,
@@ -325,11 +360,14 @@ def _row(
 
 def published_table(inputs: Inputs, results: Results) -> Table:
     """Each published figure of the suite's datasets, predictors and samplers beside ours."""
-    frame = published_frame(results, asked_for(inputs.suite), inputs.suite.compare)
-    values, gains = (frame[frame["quantity"] == name] for name in ("value", "gain"))
+    suite = inputs.suite
+    frame = published_frame(results, asked_for(suite), suite.compare, suite.beside)
+    values, gains, others = (frame[frame["quantity"] == q] for q in ("value", "gain", "beside"))
     sheets = [_sheet("Published figures beside ours", values)]
     if len(gains):
         sheets.append(_sheet("Published gains beside ours", gains))
+    if len(others):
+        sheets.append(_sheet("Figures published for other runs, beside ours", others))
     return Table(
         "published", "Published figures beside ours", frame, sheets, _notes(frame, results)
     )
@@ -408,6 +446,13 @@ def table_lines(frame: pd.DataFrame) -> list[str]:
             metrics = ", ".join(map(metric_title, dict.fromkeys(values["metric"])))
             signs = _signs(gains[gains["method"] == method])
             lines.append(f"{paper}, {name} ({metrics}): {_reached(values, method)}; {signs}.")
+    others = frame[frame["quantity"] == "beside"]
+    who = ["paper", "table", "printed", "predictor", "method"]
+    for place, rows in others.groupby(who, sort=False):
+        paper, name, printed, *ours = map(str, place)
+        metrics = ", ".join(map(metric_title, dict.fromkeys(rows["metric"])))
+        by = " · ".join(ours)
+        lines.append(f"{paper}, {name} ({metrics}), by {by}: {_reached(rows, printed)}.")
     return lines
 
 
@@ -448,9 +493,10 @@ def _left_out(frame: pd.DataFrame, results: Results) -> list[str]:
     """How many figures of the papers compared with are not listed, and what they are of."""
     papers, datasets = set(frame["paper"]), set(results.datasets())
     whole = [figure for figure in known_figures() if figure.paper in papers]
-    listed = {*frame.loc[frame["quantity"] == "value", "dataset"], *datasets}
+    shown = frame[frame["quantity"] != "gain"]
+    listed = {*shown["dataset"], *datasets}
     elsewhere = [figure for figure in whole if figure.dataset not in listed]
-    here = len(whole) - len(elsewhere) - int((frame["quantity"] == "value").sum())
+    here = len(whole) - len(elsewhere) - len(shown)
     lines = []
     if here:
         lines.append(

@@ -229,6 +229,11 @@ class Analysis(Part):
         return value
 
 
+def _in_order(names: dict[str, str]) -> str:
+    """Names of parts as tables have them; a file keeps its keys by the alphabet."""
+    return " · ".join(names[part] for part in ("predictor", "sampler", "method") if part in names)
+
+
 class Comparison(Part):
     """Runs to compare by seed: what ours have, and what the others have in its place."""
 
@@ -240,12 +245,12 @@ class Comparison(Part):
     @property
     def title(self) -> str:
         """What is compared, in words."""
-        return f"{' · '.join(self.ours.values())} against {self.other}"
+        return f"{_in_order(self.ours)} against {self.other}"
 
     @property
     def other(self) -> str:
         """What the others are, in words."""
-        return " · ".join(self.against.values())
+        return _in_order(self.against)
 
     def other_of(self, cell: tuple[str, str, str, str]) -> tuple[str, str, str, str] | None:
         """The cell to compare a cell with; None where the comparison is not about it."""
@@ -357,6 +362,7 @@ class Suite(Part):
     tables: list[str] = Field(default_factory=list)
     figures: list[str] = Field(default_factory=list)
     compare: list[Comparison] = Field(default_factory=list)
+    beside: list[Comparison] = Field(default_factory=list)
     metrics: list[Path] = Field(min_length=1)
     nodes: list[Path] = Field(default_factory=list)
     analyses: list[Path] = Field(default_factory=list)
