@@ -61,12 +61,12 @@ def building(rows: int) -> dict[str, Work]:
     return {"work": build}
 
 
-def k_hop_draw(rows: int) -> dict[str, Work]:
-    """One k-hop negative for each link, or for as many as `DRAW_SECONDS` allow: the value."""
+def near_draw(rows: int, name: str = "k-hop", **settings: Any) -> dict[str, Work]:
+    """One near negative for each link, or for as many as `DRAW_SECONDS` allow: the value."""
     graph = graph_of(rows)
     generator = torch.Generator().manual_seed(0)
     positives, _ = training_links(graph, generator)
-    sampler = SAMPLERS.make("k-hop", hops=HOPS)
+    sampler = SAMPLERS.make(name, hops=HOPS, **settings)
     context = Context(graph)
 
     def draw_for(count: int) -> int:
@@ -89,19 +89,22 @@ def plain(rows: int) -> dict[str, Work]:
     return {"work": ours.plain_epoch(graph, WIDTH), "links": lambda _: graph.m}
 
 
-def student(rows: int, delta: float = 0.05) -> dict[str, Work]:
+def student(rows: int, delta: float = 0.05, **settings: Any) -> dict[str, Work]:
     """An epoch of the student of MeBNS, warmed up without k-hop sampling, which may take long."""
     graph = graph_of(rows)
     run = ours.run_on(graph, WIDTH)
-    updates = (ours.student_update(MeBNS(delta=d, hops=HOPS), run) for d in (0.0, delta))
+    methods = (MeBNS(delta=d, hops=HOPS, **settings) for d in (0.0, delta))
+    updates = (ours.student_update(method, run) for method in methods)
     return {**dict(zip(("warm", "work"), updates, strict=True)), "links": lambda _: graph.m}
 
 
 STAGES: dict[str, Callable[[int], dict[str, Work]]] = {
     "graph": building,
-    "k-hop sampling": k_hop_draw,
+    "k-hop sampling": near_draw,
+    "walk sampling": partial(near_draw, name="sans", form="walk"),
     "plain epoch": plain,
     "student epoch": student,
+    "student epoch, walks": partial(student, structure="walk"),
     "student epoch, δ = 0": partial(student, delta=0.0),
 }
 
@@ -126,7 +129,7 @@ def _point(child: Child, stage: str) -> dict[str, Any]:
         seconds, value = child.run("work", len(times) + 1)
         times.append(seconds)
     links = int(value if stage == "graph" else child.run("links")[1])
-    handled = int(value) if stage == "k-hop sampling" else links
+    handled = int(value) if stage in ("k-hop sampling", "walk sampling") else links
     return {
         "links": links,
         "handled": handled,
@@ -185,8 +188,10 @@ up.
 - k-hop sampling: one negative within {HOPS} hops for each link. Where a draw for all links would
   take more than {DRAW_SECONDS:g} s it is made for all links of evenly spread centres and scaled up:
   "drawn" says for how many.
+- walk sampling: one negative for each link at the end of a walk of {HOPS} steps (`sans`, form `walk`).
 - plain epoch, student epoch: as above, the student with its STD-Generator (δ = 0.05, {HOPS} hops),
-  which draws a twentieth of its negatives by k-hop sampling, and without (δ = 0).
+  which draws a twentieth of its negatives by k-hop sampling, or by walks (`structure: walk`), and
+  without (δ = 0).
 
 "Added" is peak memory less that of the process before it made the graph. The slope is that of the
 straight line through all points on doubly logarithmic axes: 1 is linear. "Last" is the exponent

@@ -119,6 +119,19 @@ def test_std_mixes_neighbourhood_and_base_with_probability_delta():
     assert_distribution(draws(samplers.make("std", delta=0.3), graph, node), mixed)
 
 
+def test_std_can_draw_its_neighbourhood_by_walks(graph):
+    """With δ = 1 these are the draws of SANS's walks, after the coins that choose the part."""
+    positives = graph.arcs[:, ::3]
+    context = Context(graph)
+    drawn = samplers.make("std", delta=1.0, hops=2, structure="walk").sample(
+        context, positives, seeded(4)
+    )
+    generator = seeded(4)
+    torch.rand(positives.shape[1], generator=generator)
+    walks = samplers.make("sans", form="walk", hops=2).sample(context, positives, generator)
+    assert torch.equal(drawn, walks)
+
+
 def test_std_takes_any_base(graph):
     sampler = samplers.make("std", base={"kind": "dns", "candidates": 3}, delta=0.0)
     alone = samplers.make("dns", candidates=3)

@@ -2,14 +2,13 @@
 
 from typing import Annotated, Literal
 
-import torch
 from pydantic import Field
 from torch import Generator, Tensor
 
-from neglink.graph import Graph
 from neglink.registry import component
-from neglink.samplers.base import Context, redraw_links
+from neglink.samplers.base import Context
 from neglink.samplers.k_hop import KHop
+from neglink.samplers.walks import WALKS, walk_negatives
 
 
 @component
@@ -31,33 +30,11 @@ class SANS:
     """Uniform over the neighbourhood, or ends of random walks, which favour well-connected v."""
     hops: Annotated[int, Field(ge=2, le=10)] = 3
     """Radius of the neighbourhood, or steps of a walk."""
-    walks: Annotated[int, Field(ge=1, le=10_000)] = 100
+    walks: Annotated[int, Field(ge=1, le=10_000)] = WALKS
     """Walks tried for each link before v is drawn uniformly; unread by form `uniform`."""
 
     def sample(self, context: Context, positives: Tensor, generator: Generator) -> Tensor:
         """Negatives [2, k] for positives [2, k]; see `samplers.base.Sampler`."""
         if self.form == "uniform":
             return KHop(hops=self.hops).sample(context, positives, generator)
-        graph = context.train_graph
-
-        def ends(centres: Tensor) -> Tensor:
-            return walk_ends(graph, centres, self.hops, generator)
-
-        return redraw_links(graph, positives[0], ends, generator, rounds=self.walks - 1)
-
-
-def walk_ends(graph: Graph, starts: Tensor, steps: int, generator: Generator) -> Tensor:
-    """Where one simple random walk from each start [k] stands after some steps, shape [k].
-
-    A node without links is never left.
-    """
-    nodes = starts
-    if graph.m == 0:
-        return nodes
-    for _ in range(steps):
-        degree = graph.degree[nodes]
-        uniform = torch.rand(nodes.numel(), generator=generator, device=nodes.device)
-        chosen = torch.minimum((uniform * degree).long(), (degree - 1).clamp(min=0))
-        arc = (graph.row_starts[nodes] + chosen).clamp(max=2 * graph.m - 1)
-        nodes = torch.where(degree > 0, graph.arcs[1][arc], nodes)
-    return nodes
+        return walk_negatives(context.train_graph, positives[0], self.hops, generator, self.walks)

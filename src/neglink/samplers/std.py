@@ -1,14 +1,15 @@
 """The structure enhanced training data generator of MeBNS."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import Field
 from torch import Generator, Tensor
 
-from neglink.registry import component
+from neglink.registry import LATER, component
 from neglink.samplers.base import Context, Sampler, remembers_for
 from neglink.samplers.k_hop import KHop
+from neglink.samplers.walks import walk_negatives
 
 
 @component
@@ -23,7 +24,10 @@ class STD:
     delta: Annotated[float, Field(ge=0, le=1)] = 0.05
     """Probability δ that a negative comes from the neighbourhood."""
     hops: Annotated[int, Field(ge=2, le=10)] = 3
-    """Radius K of the neighbourhood."""
+    """Radius K of the neighbourhood, or steps of a walk."""
+    structure: Annotated[Literal["uniform", "walk"], LATER] = "uniform"
+    """How S_G draws: uniformly from the neighbourhood, or the end of a random walk, for graphs
+    whose neighbourhoods are too large to be made (see `sans`, form `walk`)."""
 
     def __post_init__(self) -> None:
         resolve(self.base)  # a wrong base is refused now, not in the first epoch
@@ -39,14 +43,20 @@ class STD:
         uniform = torch.rand(k, generator=generator, device=positives.device)
         structural = uniform < self.delta
         negatives = torch.empty_like(positives)
-        for chosen, sampler in (
-            (structural, KHop(hops=self.hops)),
-            (~structural, resolve(self.base)),
+        for chosen, draw in (
+            (structural, self._near),
+            (~structural, resolve(self.base).sample),
         ):
             if bool(chosen.any()):
-                part = sampler.sample(context, positives[:, chosen], generator)
+                part = draw(context, positives[:, chosen], generator)
                 negatives[:, chosen] = part
         return negatives
+
+    def _near(self, context: Context, positives: Tensor, generator: Generator) -> Tensor:
+        """Negatives of S_G."""
+        if self.structure == "walk":
+            return walk_negatives(context.train_graph, positives[0], self.hops, generator)
+        return KHop(hops=self.hops).sample(context, positives, generator)
 
 
 def resolve(base: Any) -> Sampler:

@@ -9,12 +9,12 @@ from neglink.methods.loop import Training
 from neglink.methods.mebns.metadata import collect_metadata
 from neglink.methods.mebns.student import train_student
 from neglink.methods.mebns.teacher import train_teacher
-from neglink.registry import component
+from neglink.registry import LATER, component
 from neglink.samplers.base import Sampler
 from neglink.samplers.std import STD
 
 LOOP = ("negatives_per_link", "batch_links", "mask_links", "validate_every", "snapshots")
-GENERATOR = ("delta", "hops")
+GENERATOR = ("delta", "hops", "structure")
 TEACHER = (*LOOP, *GENERATOR, "teacher_epochs", "learning_rate")
 METADATA = (*GENERATOR, "negatives_per_link", "passes", "drop", "drop_rate", "threshold", "tau",
             "tau_quantile", "meta_data")  # fmt: skip
@@ -53,6 +53,8 @@ class MeBNS(Training):
     """δ: probability that a negative comes from the K-hop neighbourhood (eq. 5)."""
     hops: Annotated[int, Field(ge=2, le=10)] = 3
     """K: radius of that neighbourhood."""
+    structure: Annotated[Literal["uniform", "walk"], LATER] = "uniform"
+    """How S_G draws from it: uniformly, or by walks of K steps (for large graphs)."""
     passes: Annotated[int, Field(ge=2)] = 20
     """N: Monte-Carlo passes with dropped links (not stated in the paper)."""
     drop: Literal["gaussian", "fixed"] = "gaussian"
@@ -97,7 +99,7 @@ class MeBNS(Training):
 
     def training_sampler(self, base: Sampler) -> STD:
         """The STD-Generator over the run's sampler (eq. 5)."""
-        return STD(base=base, delta=self.delta, hops=self.hops)
+        return STD(base=base, delta=self.delta, hops=self.hops, structure=self.structure)
 
     def fit_step(self, name: str, run: Run, made: dict[str, Any]) -> Checkpoint | MetaData:
         """Carry out one step; see `methods.base.Method`."""
