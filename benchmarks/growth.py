@@ -188,7 +188,8 @@ up.
 - k-hop sampling: one negative within {HOPS} hops for each link. Where a draw for all links would
   take more than {DRAW_SECONDS:g} s it is made for all links of evenly spread centres and scaled up:
   "drawn" says for how many.
-- walk sampling: one negative for each link at the end of a walk of {HOPS} steps (`sans`, form `walk`).
+- walk sampling: one negative for each link at the end of a walk of {HOPS} steps (`sans`, form
+  `walk`).
 - plain epoch, student epoch: as above, the student with its STD-Generator (δ = 0.05, {HOPS} hops),
   which draws a twentieth of its negatives by k-hop sampling, or by walks (`structure: walk`), and
   without (δ = 0).
