@@ -201,6 +201,18 @@ def test_the_published_table_says_what_the_paper_leaves_out(tmp_path: Path) -> N
     assert "| +0.2365 |" in text
 
 
+def test_the_published_table_tells_what_ties_can_move(tmp_path: Path) -> None:
+    ends = [(0.5, 0.9), (0.6, 1.0)]
+    runs = [
+        metrics(seed=seed, ties={"hits@20": {"pessimistic": low, "optimistic": high}}, **hits(low))
+        for seed, (low, high) in enumerate(ends)
+    ]
+    text = markdown(table(tmp_path, "published", runs), "")
+    assert "would lift Hits@20 of cora · gcn · uniform · plain 0.5500 to 0.9500." in text
+    few = {"hits@20": {"pessimistic": 0.5, "optimistic": 0.505}}
+    assert "would lift" not in markdown(table(tmp_path, "published", [metrics(ties=few)]), "")
+
+
 def test_a_suite_without_published_figures_says_so(tmp_path: Path) -> None:
     made = table(tmp_path, "published", seeds([0.9, 0.8], dataset="mine"))
     assert made.frame.empty

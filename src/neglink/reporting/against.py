@@ -2,6 +2,8 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from itertools import chain
+from statistics import fmean
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -43,6 +45,11 @@ NOT_RUN, NOT_COMPARABLE, REACHED, BELOW = "not run", "not comparable", "reached"
 REPRODUCED, REVERSED, UNSETTLED = "reproduced", "reversed", "not settled"
 VERDICTS = [REACHED, UNSETTLED, BELOW, NOT_COMPARABLE, NOT_RUN]
 """Sign of a published gain: ours has it, has the other one, or has an interval that holds 0."""
+
+TIED = 0.01
+"""A change of a mean by the order of ties that is told."""
+LISTED = 12
+"""Most cells named in a note."""
 
 COLUMNS = [
     *("paper", "table", "printed", "quantity", "dataset", "predictor", "sampler", "method"),
@@ -430,6 +437,7 @@ def _notes(frame: pd.DataFrame, results: Results) -> list[str]:
         "Not run: printed for a dataset, predictor and sampler of this suite, which has no run of "
         "it.",
         *table_lines(frame),
+        *_tie_lines(frame, results),
         *_not_run_lines(frame),
         *_left_out(frame, results),
     ]
@@ -475,6 +483,28 @@ def _signs(gains: pd.DataFrame) -> str:
 def _others(counts: Counter[str]) -> str:
     """What could not be judged, where there is any."""
     return "".join(f", {counts[word]} {word}" for word in (NOT_COMPARABLE, NOT_RUN) if counts[word])
+
+
+def _tie_lines(frame: pd.DataFrame, results: Results) -> list[str]:
+    """Figures that would be others if equal scores were counted for the link."""
+    found = {}
+    for row in records(frame[frame["quantity"] != "gain"]):
+        cell = (row["dataset"], row["predictor"], row["sampler"], row["method"])
+        ties = [one.ties.get(row["metric"]) for one in results.cells.get(cell, [])]
+        ends = [(tie["pessimistic"], tie["optimistic"]) for tie in ties if isinstance(tie, dict)]
+        if ends and None not in chain(*ends):
+            low, high = map(fmean, zip(*ends, strict=True))
+            if high - low >= TIED:
+                found[f"{metric_title(row['metric'])} of {' · '.join(cell)}"] = (low, high)
+    if not found:
+        return []
+    most = sorted(found.items(), key=lambda item: item[1][0] - item[1][1])
+    moved = [f"{name} {decimals(low)} to {decimals(high)}" for name, (low, high) in most[:LISTED]]
+    more = f"; {len(most) - LISTED} more" if len(most) > LISTED else ""
+    return [
+        "Equal scores are counted against the link. Counted for it they would lift "
+        f"{'; '.join(moved)}{more}. Papers seldom say how they count."
+    ]
 
 
 def _not_run_lines(frame: pd.DataFrame) -> list[str]:
