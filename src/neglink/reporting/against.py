@@ -495,7 +495,8 @@ def _tie_lines(frame: pd.DataFrame, results: Results) -> list[str]:
         if ends and None not in chain(*ends):
             low, high = map(fmean, zip(*ends, strict=True))
             if high - low >= TIED:
-                found[f"{metric_title(row['metric'])} of {' · '.join(cell)}"] = (low, high)
+                name = " · ".join(part for part in cell if part != NONE)
+                found[f"{metric_title(row['metric'])} of {name}"] = (low, high)
     if not found:
         return []
     most = sorted(found.items(), key=lambda item: item[1][0] - item[1][1])
