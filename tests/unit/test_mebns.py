@@ -126,6 +126,18 @@ def test_variance_equals_that_of_the_single_passes(graph):
     torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-9)
 
 
+def test_variance_of_subgraph_scores_is_found_in_parts(graph, monkeypatch):
+    """All pairs at once would hold the subgraphs of all of them: 8 GB on PubMed."""
+    model = PREDICTORS.make("seal").build(graph, seeded()).requires_grad_(False).eval()
+    sizes, logits = [], model.logits
+    monkeypatch.setattr(model, "logits", lambda g, p: sizes.append(p.shape[1]) or logits(g, p))
+    monkeypatch.setattr(type(model), "chunk", 5)
+    settings = METHODS.make("mebns", passes=2, drop="fixed", drop_rate=0.4)
+    score_variance(model, graph, graph.links, settings, seeded())
+    assert max(sizes) == 5
+    assert sum(sizes) == 2 * graph.m
+
+
 def test_gaussian_drop_rates_are_half_normal_below_one():
     generator = seeded()
     rates = torch.tensor([gaussian_rate(generator) for _ in range(4000)])

@@ -54,6 +54,7 @@ def _summary(variance: Tensor, labels: Tensor, chosen: Tensor) -> dict[str, Any]
     }
 
 
+@torch.no_grad()  # pairs are then scored in parts, which bounds the memory of subgraphs
 def score_variance(
     model: LinkModel, graph: Graph, pairs: Tensor, settings: MeBNS, generator: Generator
 ) -> Tensor:
