@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import re
 import sys
 import tempfile
@@ -403,5 +404,7 @@ def _fail(message: str) -> NoReturn:
         sys.stderr.write(text)
         sys.stderr.flush()
     except OSError:  # a log on the disk that is full
+        # Python tries what is left in the old stream once more at exit, and then ends with 120
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
         sys.stdout.write(text)
     sys.exit(2)
