@@ -32,6 +32,10 @@ SETTINGS = {
         "inputs": "embedding", "norm": False, "transform": True, "decoder_skip": True,
         "decoder_layers": 1,
     },
+    "root": {
+        "inputs": "embedding", "norm": False, "activation": True, "transform": True,
+        "root_weight": True, "raw_input": True, "decoder_layers": 3, "dropout": 0.3,
+    },
 }  # fmt: skip
 PUBLISHED = {
     "hidden": 16, "embedding": 16, "inputs": "embedding", "rows": "free", "transform": True,
@@ -167,7 +171,7 @@ def test_bfloat16_is_near_float32(settings):
     assert torch.cosine_similarity(*slopes, dim=0) > 0.995
 
 
-@pytest.mark.parametrize("case", ["deep", "no norm", "published"])
+@pytest.mark.parametrize("case", ["deep", "no norm", "root", "published"])
 def test_forward_and_reverse_mode_agree_with_differences(case):
     graph = bare(random_graph(n=20, m=50))
     graph.__dict__["adjacency"] = SparseMatrix.symmetric(graph.adjacency.scipy(), torch.float64)

@@ -109,13 +109,17 @@ def test_an_encoder_without_norm_and_activation_is_a_polynomial_of_the_adjacency
     assert torch.allclose(model.decode(graph, z, pairs), by_hand, atol=1e-6)
 
 
-def test_layers_with_norm_activation_and_weights_follow_the_formula():
+@pytest.mark.parametrize("raw_input", [False, True])
+@pytest.mark.parametrize("root_weight", [False, True])
+def test_layers_with_norm_activation_and_weights_follow_the_formula(root_weight, raw_input):
     graph = square()
     a = torch.from_numpy(graph.adjacency.scipy().toarray())
     model = PREDICTORS.make(
         "gae", hidden=6, layers=2, activation=True, transform=True, residual=0.5,
-        decoder_layers=3, decoder_skip=True,
+        decoder_layers=3, decoder_skip=True, root_weight=root_weight,
+        raw_input=raw_input,
     ).build(graph, seeded()).eval()  # fmt: skip
+    assert len(model.encoder.roots) == 2 * root_weight
     for name, value in model.named_parameters():
         if "bias" in name:
             torch.nn.init.normal_(value, generator=seeded(len(name)))
@@ -128,10 +132,12 @@ def test_layers_with_norm_activation_and_weights_follow_the_formula():
     x = graph.features / graph.features.sum(1, keepdim=True)
     h = x @ model.input.map.weight + model.input.map.bias
     first = None
-    for layer, weights in zip(model.encoder.norms, model.encoder.transforms, strict=True):
-        h = norm(h, layer).relu()
+    for i, layer in enumerate(model.encoder.norms):
+        weights = model.encoder.transforms[i]
+        h = h if raw_input and i == 0 else norm(h, layer).relu()
         first = h if first is None else first
-        h = a @ h @ weights.weight + weights.bias + 0.5 * first
+        own = h @ model.encoder.roots[i] if root_weight else 0
+        h = a @ h @ weights.weight + weights.bias + own + 0.5 * first
     assert torch.allclose(model.encode(graph), h, atol=1e-5)
 
     product = h[1] * h[2]

@@ -181,6 +181,7 @@ class DenseEncoder(Encoder):
             self.input = FreeRows(made.input)
         self.norms = made.norms
         self.transforms = made.transforms
+        self.roots = made.roots
         if settings.shared:
             self.transforms = made.transforms[:1]
 
@@ -191,16 +192,15 @@ class DenseEncoder(Encoder):
         dtype = product_type(settings, h)
         adjacency = dense_adjacency(graph, dtype)
         first: Tensor | None = None
-        for layer, norm in enumerate(self.norms):
-            h = norm(h)
-            if settings.activation:
-                h = torch.relu(h)
-            h = dropout(h, settings.dropout, self.training)
+        for layer in range(settings.layers):
+            h = self.passed_on(layer, h)
             first = h if first is None else first
+            root = h.to(dtype) @ self.roots[layer].to(dtype) if self.roots else None
             h = adjacency @ h
             if settings.transform:
                 transform = self.transforms[0 if settings.shared else layer]
                 h = linear(transform, h.to(dtype)).to(h.dtype)
+            h = h if root is None else h + root
             if settings.residual:
                 h = torch.add(h, first, alpha=settings.residual)
         return h

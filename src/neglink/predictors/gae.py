@@ -9,7 +9,7 @@ from torch import Generator, Tensor, nn
 from neglink.graph import Graph
 from neglink.graph.pairs import pair_dot
 from neglink.graph.sparse import SparseMatrix, csr_tensor
-from neglink.predictors.base import LinkModel, NodeCentric, NodeInput, in_parts
+from neglink.predictors.base import LinkModel, NodeCentric, NodeInput, glorot, in_parts
 from neglink.predictors.layers import Block, Linear, dropout, hadamard, orthogonal
 from neglink.registry import LATER, component
 
@@ -18,8 +18,9 @@ from neglink.registry import LATER, component
 class Propagating(NodeCentric):
     """Settings of an encoder that first maps a node's input, then propagates it.
 
-    H_0 = X W + E V + b; H_{l+1} = Â f(H_l) T_l + r f(H_0), where f is layer norm, relu and dropout
-    as far as each is asked for, T_l is there under `transform`; Z = H_L.
+    H_0 = X W + E V + b; H_{l+1} = Â f(H_l) T_l + f(H_l) S_l + r f(H_0), where f is layer norm, relu
+    and dropout as far as each is asked for (under `raw_input` not for H_0), T_l is there under
+    `transform`, S_l under `root_weight`; Z = H_L.
     """
 
     inputs: Literal["features", "embedding", "both"] = "features"
@@ -34,6 +35,12 @@ class Propagating(NodeCentric):
     norm)."""
     transform: bool = False
     """A weight matrix T_l in each propagation."""
+    root_weight: Annotated[bool, LATER] = False
+    """A weight matrix S_l in each propagation for what the node itself holds (Hamilton et al.,
+    2017, algorithm 1). With `transform`, `activation` and `raw_input`, and no residual, this is
+    GraphSAGE but for Â in place of the mean."""
+    raw_input: Annotated[bool, LATER] = False
+    """f begins with H_1: the first propagation takes H_0 as it is."""
     residual: Annotated[float, Field(ge=0)] = 0.0
     """Share r of the mapped input that each propagation adds again."""
     norm: bool = True
@@ -132,27 +139,39 @@ class Encoder(nn.Module):
         hidden, layers = settings.hidden, settings.layers
         self.input = Input(graph, settings, generator)
         self.norms = nn.ModuleList(
-            nn.LayerNorm(hidden) if settings.norm else nn.Identity() for _ in range(layers)
-        )
+            nn.LayerNorm(hidden) if settings.norm and (layer or not settings.raw_input)
+            else nn.Identity() for layer in range(layers)
+        )  # fmt: skip
         self.transforms = nn.ModuleList(
             Linear(hidden, hidden, generator) if settings.transform else nn.Identity()
             for _ in range(layers)
         )
+        roots = layers if settings.root_weight else 0
+        self.roots = nn.ParameterList(glorot(hidden, hidden, generator) for _ in range(roots))
 
     def forward(self, graph: Graph) -> Tensor:
         """Z [n, hidden]."""
         h: Tensor = self.input(graph)
         first: Tensor | None = None
-        for norm, transform in zip(self.norms, self.transforms, strict=True):
-            h = norm(h)
-            if self.settings.activation:
-                h = torch.relu(h)
-            h = dropout(h, self.settings.dropout, self.training)
+        for layer, transform in enumerate(self.transforms):
+            h = self.passed_on(layer, h)
             first = h if first is None else first
+            root = h @ self.roots[layer] if self.roots else None
             h = transform(graph.adjacency @ h)
+            h = h if root is None else h + root
             if self.settings.residual:
                 h = torch.add(h, first, alpha=self.settings.residual)
         return h
+
+    def passed_on(self, layer: int, h: Tensor) -> Tensor:
+        """f(H_l) [n, hidden]: what propagation `layer` takes in."""
+        settings = self.settings
+        if settings.raw_input and layer == 0:
+            return h
+        h = self.norms[layer](h)
+        if settings.activation:
+            h = torch.relu(h)
+        return dropout(h, settings.dropout, self.training)
 
 
 class PropagatingModel(LinkModel):
