@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -46,19 +45,13 @@ RUNS = {"hungry": {"megabytes": 2500}, "greedy": {"megabytes": 5000}, "slow": {"
 
 @pytest.fixture(scope="module")
 def project(fresh_project: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:  # noqa: F811
-    packages = tmp_path_factory.mktemp("packages")
-    (packages / "hog.py").write_text(HOG)
-    about = packages / "hog-1.0.dist-info"
-    about.mkdir()
-    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: hog\nVersion: 1.0\n")
-    (about / "entry_points.txt").write_text("[neglink.samplers]\nhog = hog:Hog\n")
     copy = fresh_project.copy(tmp_path_factory.mktemp("faults") / "project")
     for name, settings in RUNS.items():
         copy.set(f"samplers.{name}", {"kind": "hog", **settings})
     copy.set("methods.plain", {"epochs": 1})
     copy.set("suites.tiny.also", [])
     copy.set("suites.tiny.samplers", ["uniform", *RUNS])
-    return replace(copy, packages=packages)
+    return copy.with_package(tmp_path_factory.mktemp("packages"), "hog", HOG, "neglink.samplers")
 
 
 def restart_controller() -> None:

@@ -5,7 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +138,19 @@ class Project:
             for path in sorted(found)
             if path.is_file()
         }
+
+    def with_package(self, folder: Path, name: str, source: str, group: str) -> "Project":
+        """With a package of one module, laid out in `folder` as an installer would.
+
+        Its class is the module's name with a capital; `group` is where it is entered.
+        """
+        about = folder / f"{name}-1.0.dist-info"
+        about.mkdir(parents=True)
+        (folder / f"{name}.py").write_text(source)
+        (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        entry = f"[{group}]\n{name} = {name}:{name.capitalize()}\n"
+        (about / "entry_points.txt").write_text(entry)
+        return replace(self, packages=folder)
 
     def copy(self, folder: Path) -> "Project":
         shutil.copytree(self.folder, folder)

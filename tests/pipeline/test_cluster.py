@@ -4,7 +4,6 @@ import json
 import os
 import re
 import shutil
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -119,13 +118,7 @@ class Fragile(GCN):
 def test_a_training_outlives_the_evaluation_that_fails_in_its_job(
     fresh: Project, record: Path, tmp_path: Path
 ) -> None:
-    packages = tmp_path / "packages"
-    about = packages / "fragile-1.0.dist-info"
-    about.mkdir(parents=True)
-    (packages / "fragile.py").write_text(FRAGILE)
-    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: fragile\nVersion: 1.0\n")
-    (about / "entry_points.txt").write_text("[neglink.predictors]\nfragile = fragile:Fragile\n")
-    project = replace(fresh, packages=packages)
+    project = fresh.with_package(tmp_path / "packages", "fragile", FRAGILE, "neglink.predictors")
     project.set("predictors.fragile", {"hidden": 8, "d": 8})
     project.set("suites.tiny.predictors", ["fragile"])
     project.set("suites.tiny.also", [])
