@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from benchmarks import ours
 from benchmarks.data import random_pairs
@@ -35,10 +36,10 @@ PROBE = 5_000
 
 
 def programs(stage: str, rows: str) -> dict[str, Work]:
-    """What a child serves: one stage at one size."""
+    """What a child serves: one stage at one size, its links and how many of them it handles."""
     keep_freed_memory()
     works = STAGES[stage](int(rows))
-    return {"warm": works["work"], **works}
+    return {"warm": works["work"], "handled": works["links"], **works}
 
 
 def graph_of(rows: int) -> Graph:
@@ -50,37 +51,45 @@ def graph_of(rows: int) -> Graph:
 
 
 def building(rows: int) -> dict[str, Work]:
-    """From node pairs to clean links, arcs and the normalised adjacency; the value is m."""
+    """From node pairs to clean links, arcs and the normalised adjacency."""
     pairs, n = random_pairs(rows)
 
-    def build(_: int) -> int:
-        links = clean_links(pairs, n)[0]
-        graph = Graph(n, torch.from_numpy(links))
-        return graph.m if graph.arcs.numel() and graph.adjacency.shape else 0
+    def links(_: int) -> int:
+        return int(clean_links(pairs, n)[0].shape[1])
 
-    return {"work": build}
+    def build(_: int) -> bool:
+        graph = Graph(n, torch.from_numpy(clean_links(pairs, n)[0]))
+        return bool(graph.arcs.numel() and graph.adjacency.shape)
+
+    return {"work": build, "links": links}
 
 
 def near_draw(rows: int, name: str = "k-hop", **settings: Any) -> dict[str, Work]:
-    """One near negative for each link, or for as many as `DRAW_SECONDS` allow: the value."""
+    """One near negative for each link, or for as many as `DRAW_SECONDS` allow."""
     graph = graph_of(rows)
     generator = torch.Generator().manual_seed(0)
     positives, _ = training_links(graph, generator)
     sampler = SAMPLERS.make(name, hops=HOPS, **settings)
     context = Context(graph)
 
-    def draw_for(count: int) -> int:
+    def part_of(count: int) -> Tensor:
         # all links of every so-manieth centre: the links of a centre share its set
-        part = positives[:, positives[0] % max(1, graph.m // count) == 0]
+        return positives[:, positives[0] % max(1, graph.m // count) == 0]
+
+    def draw_for(part: Tensor) -> int:
         return int(sampler.sample(context, part, generator).shape[1])
 
-    draw_for(1)  # builds the table, where there is one
+    draw_for(part_of(1))  # builds the table, where there is one
     start = perf_counter()
-    draw_for(min(PROBE, graph.m))
+    draw_for(part_of(min(PROBE, graph.m)))
     each = (perf_counter() - start) / min(PROBE, graph.m)
-    count = max(1, min(graph.m, int(DRAW_SECONDS / each)))
-    works: dict[str, Work] = {"warm": lambda _: None, "work": lambda _: draw_for(count)}
-    return {**works, "links": lambda _: graph.m}
+    part = part_of(max(1, min(graph.m, int(DRAW_SECONDS / each))))
+    return {
+        "warm": lambda _: None,
+        "work": lambda _: draw_for(part),
+        "handled": lambda _: part.shape[1],
+        "links": lambda _: graph.m,
+    }
 
 
 def plain(rows: int) -> dict[str, Work]:
@@ -116,27 +125,25 @@ def measure(quick: bool, stages: list[str]) -> Iterator[dict[str, Any]]:
         points = results["stages"][stage] = []
         for rows in SIZES[:3] if quick else SIZES:
             with Child("growth", stage, str(rows)) as child:
-                points.append(_point(child, stage))
+                points.append(_point(child))
             yield results
 
 
-def _point(child: Child, stage: str) -> dict[str, Any]:
+def _point(child: Child) -> dict[str, Any]:
     """Median seconds for all links, peak memory, and how many links were really handled."""
     child.run("warm")
     times: list[float] = []
-    value: Any = None
     while len(times) < REPEATS and sum(times) < ENOUGH:
-        seconds, value = child.run("work", len(times) + 1)
-        times.append(seconds)
-    links = int(value if stage == "graph" else child.run("links")[1])
-    handled = int(value) if stage in ("k-hop sampling", "walk sampling") else links
+        times.append(child.run("work", len(times) + 1)[0])
+    peak = child.peak
+    links, handled = (int(child.run(name)[1]) for name in ("links", "handled"))
     return {
         "links": links,
         "handled": handled,
         "seconds": median(times) * links / handled,
         "runs": len(times),
-        "peak_mb": child.peak,
-        "added_mb": child.peak - child.base,
+        "peak_mb": peak,
+        "added_mb": peak - child.base,
     }
 
 
