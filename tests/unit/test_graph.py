@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import networkx as nx
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from torch.autograd import forward_ad
 import neglink.graph.graph as graph_module
 from neglink.graph import Graph, clean_links, load_graph, save_graph
 from neglink.graph import k_hop as k_hop_module
+from neglink.graph.first_paths import FirstPaths
 from neglink.graph.k_hop import KHopSets, within_hops
 from neglink.graph.pairs import pair_dot
 from neglink.graph.sparse import SparseMatrix
@@ -120,15 +123,25 @@ def test_weighted_sums_and_their_derivatives_equal_the_gathered_form(graph):
     assert torch.autograd.gradgradcheck(sums, (weights, x), fast_mode=True)
 
 
-WAYS = {"bit table": (2**28, 0), "sparse products": (0, 0), "rejection": (0, 1e9)}
+WAYS = {
+    "bit table": {},
+    "sparse products": {"TABLE_LIMIT": 0, "TRIES": 0, "LOOKUPS_PER_WALK": 0},
+    "rejection": {"TABLE_LIMIT": 0, "TRIES": 0, "LOOKUPS_PER_WALK": 1e9},
+    "walks": {"TABLE_LIMIT": 0, "TRIES": 1000},
+}
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.fixture(params=WAYS)
+def way(request, monkeypatch):
+    """How draws are made, by the limits that choose it."""
+    for name, value in WAYS[request.param].items():
+        monkeypatch.setattr(k_hop_module, name, value)
+    return request.param
+
+
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize(("hops", "inner"), [(3, 1), (3, 2), (2, 1)])
-def test_k_hop_sets_equal_breadth_first_search(monkeypatch, way, hops, inner):
-    limit, lookups = WAYS[way]
-    monkeypatch.setattr(k_hop_module, "TABLE_LIMIT", limit)
-    monkeypatch.setattr(k_hop_module, "LOOKUPS_PER_WALK", lookups)
+def test_k_hop_sets_equal_breadth_first_search(hops, inner):
     graph = random_graph(n=60, m=70)
     reference = nx.Graph(graph.links.T.tolist())
     reference.add_nodes_from(range(graph.n))
@@ -147,14 +160,13 @@ def test_k_hop_sets_equal_breadth_first_search(monkeypatch, way, hops, inner):
             assert set(drawn.tolist()) <= expected
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_k_hop_draws_are_uniform_whichever_way_they_are_made(monkeypatch, way):
-    limit, lookups = WAYS[way]
-    monkeypatch.setattr(k_hop_module, "TABLE_LIMIT", limit)
-    monkeypatch.setattr(k_hop_module, "LOOKUPS_PER_WALK", lookups)
+def test_k_hop_draws_are_uniform_whichever_way_they_are_made(way):
     graph = random_graph(n=40, m=60)
     sets = KHopSets(graph, 3)
-    node = int(sets.sizes(torch.arange(graph.n)).argmax())
+    size = sets.sizes(torch.arange(graph.n))
+    if way == "walks":
+        size = size * sets._walks  # many walks start where most nodes are near
+    node = int(size.argmax())
     if way == "rejection":
         assert bool(sets._rejects[node])
     drawn, found = sets.draw(torch.full((20_000,), node), seeded())
@@ -162,6 +174,51 @@ def test_k_hop_draws_are_uniform_whichever_way_they_are_made(monkeypatch, way):
     assert bool(found.all())
     assert chisquare(counts[counts > 0]).pvalue > 1e-4
     assert int((counts > 0).sum()) == int(sets.sizes(torch.tensor([node])))
+
+
+@pytest.mark.parametrize("m", [60, 150])
+@pytest.mark.parametrize(("nearest", "farthest"), [(2, 2), (3, 3), (2, 3)])
+def test_each_node_within_reach_has_one_first_path_among_all_walks(nearest, farthest, m):
+    graph = random_graph(n=40, m=m)
+    reference = nx.Graph(graph.links.T.tolist())
+    reference.add_nodes_from(range(graph.n))
+    adjacency = torch.from_numpy(graph.scipy.toarray()).long()
+    paths = FirstPaths(graph, nearest, farthest)
+    for node in range(graph.n):
+        ends = []
+        for steps in paths.lengths:
+            count = int(paths.count[steps][node])
+            assert count == int(torch.linalg.matrix_power(adjacency, steps)[node].sum())
+            walks = paths.walk(torch.full((count,), node), steps, torch.arange(count))
+            for tail, head in pairwise(walks):
+                assert bool(graph.has_links(torch.stack([tail, head])).all())
+            assert len(set(zip(*(step.tolist() for step in walks), strict=True))) == count
+            ends += walks[-1][paths.is_first(walks)].tolist()
+        distance = nx.single_source_shortest_path_length(reference, node, farthest)
+        assert sorted(ends) == sorted(v for v, d in distance.items() if d >= nearest)
+
+
+def test_first_paths_are_of_two_or_three_steps_and_an_unlinked_node_has_none():
+    graph = Graph(4, torch.tensor([[0, 1], [1, 2]]))
+    for lengths in ((1, 2), (3, 2), (2, 4)):
+        with pytest.raises(ValueError, match=f"hops {lengths[0]} to {lengths[1]}: expected"):
+            FirstPaths(graph, *lengths)
+    nodes, found = FirstPaths(graph, 2, 2).draw(torch.tensor([3, 0, 1]), seeded(), 50)
+    assert nodes.tolist() == [0, 2, 0]
+    assert found.tolist() == [False, True, False]
+
+
+def test_the_filter_of_a_large_graph_changes_no_answer():
+    graph = random_graph(n=40, m=90)
+    large = Graph(30_000, graph.links * 700)  # beyond the bit table
+    linked = large.links.flip(0)
+    others = torch.randint(large.n, (2, 50_000), generator=seeded())
+    pairs = torch.cat([linked, others, linked[:, :1]], 1)
+    assert torch.equal(large.has_links(pairs), large.find_arcs(pairs)[1])
+    assert "_filter" in large.__dict__
+    assert "_bits" not in large.__dict__
+    assert bool(large.has_links(linked.view(2, -1, 2)).all())
+    assert not Graph(30_000, large.links[:, :0]).has_links(others).any()
 
 
 @pytest.mark.parametrize("hops", [0, 1, 2, 3])

@@ -17,6 +17,9 @@ BITS_LIMIT = 2**29
 """Largest n² for which links are kept as a bit table (64 MiB); beyond it, as sorted keys."""
 LOOKUP_BYTES = 8
 """Bytes of a bit table that are built in the time of one search among sorted keys."""
+FILTER_BITS = 8
+"""Least bits for each link of the table that spares most pairs the search among sorted keys."""
+_MULTIPLIER = -0x61C8864680B583EB  # 2⁶⁴ / golden ratio, odd: spreads keys over the upper bits
 
 
 @dataclass(frozen=True)
@@ -186,17 +189,14 @@ class Graph:
     @cached_property
     def _bits(self) -> Tensor:
         """Bit table of the links, uint8 [⌈n²/8⌉]; built in numpy, once."""
-        table = np.zeros((self.n * self.n + 7) // 8, dtype=np.uint8)
-        keys = (self.arcs[0] * self.n + self.arcs[1]).cpu().numpy()
-        np.bitwise_or.at(table, keys >> 3, (1 << (keys & 7)).astype(np.uint8))
-        return torch.from_numpy(table).to(self.device)
+        return _bit_table(self.arc_keys.cpu().numpy(), self.n * self.n).to(self.device)
 
     @cached_property
     def arc_keys(self) -> Tensor:
         """Every arc (u, v) as one number, u n + v, ascending [2m]."""
         return self._keys(self.arcs)
 
-    def _keys(self, pairs: Tensor) -> Tensor:
+    def _keys(self, pairs: Tensor | tuple[Tensor, Tensor]) -> Tensor:
         return pairs[0] * self.n + pairs[1]
 
     def index_of(self, pairs: Tensor) -> Tensor:
@@ -207,11 +207,38 @@ class Graph:
     def has_links(self, pairs: Tensor) -> Tensor:
         """Which columns of `pairs` [2, …] are links, in either direction; bool of shape […]."""
         bits = self.n * self.n
+        if bits > BITS_LIMIT and not self.brief and self.m:
+            return self._has_links_of_many(pairs)
         pays = not self.brief or pairs[0].numel() * LOOKUP_BYTES > bits // 8
         if bits > BITS_LIMIT or not pays:
             return self.find_arcs(pairs)[1]
         keys = self._keys(pairs)
         return ((self._bits[keys >> 3] >> (keys & 7)) & 1).bool()
+
+    def _has_links_of_many(self, pairs: Tensor) -> Tensor:
+        """`has_links` by a filter that knows most pairs without a link, then the sorted keys."""
+        low, high = torch.minimum(pairs[0], pairs[1]), torch.maximum(pairs[0], pairs[1])
+        slots = self._slots(self._keys((low, high)))
+        linked = ((self._filter[slots >> 3] >> (slots & 7)) & 1).bool()
+        rest = linked.nonzero(as_tuple=True)
+        linked[rest] = self.find_arcs(torch.stack([pairs[0][rest], pairs[1][rest]]))[1]
+        return linked
+
+    @property
+    def _filter_width(self) -> int:
+        """Binary digits of a slot: 2 to this power is at least `FILTER_BITS` · m."""
+        return max(3, (FILTER_BITS * self.m - 1).bit_length())
+
+    def _slots(self, keys: Tensor) -> Tensor:
+        """Bit of `_filter` of each key: Bloom's filter with one hash (Bloom, 1970)."""
+        width = self._filter_width
+        return (keys * _MULTIPLIER >> (64 - width)) & ((1 << width) - 1)
+
+    @cached_property
+    def _filter(self) -> Tensor:
+        """A bit for each link, at its key's slot, which others may share; uint8."""
+        slots = self._slots(self._keys(self.links)).cpu().numpy()
+        return _bit_table(slots, 1 << self._filter_width).to(self.device)
 
     def find_arcs(self, pairs: Tensor) -> tuple[Tensor, Tensor]:
         """Where each column of `pairs` [2, …] stands among `arcs`, and whether it is one at all.
@@ -223,3 +250,10 @@ class Graph:
             return torch.zeros_like(keys), torch.zeros_like(keys, dtype=torch.bool)
         place = torch.searchsorted(self.arc_keys, keys).clamp_(max=self.arc_keys.numel() - 1)
         return place, self.arc_keys[place] == keys
+
+
+def _bit_table(places: NDArray[np.int64], bits: int) -> Tensor:
+    """So many bits, uint8 [⌈bits / 8⌉], of which those at `places` are set."""
+    table = np.zeros((bits + 7) // 8, dtype=np.uint8)
+    np.bitwise_or.at(table, places >> 3, (1 << (places & 7)).astype(np.uint8))
+    return torch.from_numpy(table)

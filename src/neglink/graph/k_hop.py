@@ -3,9 +3,10 @@
 The sets of all nodes are one bit table, grown a hop at a time by OR-ing the rows of neighbours:
 O(K · m · n / 8) bytes of work, n²/8 bytes of memory and at most half as much for counts, and
 drawing is an exact rank-select with no rejection: bisect on counts down to 64 bits, then the bit
-by arithmetic on all its bytes at once. Graphs whose table would pass `TABLE_LIMIT` get the sets of
-the centres asked for alone, by sparse products, or, where a set is a good part of the graph, draw
-any node until one lies in it.
+by arithmetic on all its bytes at once. Graphs whose table would pass `TABLE_LIMIT` draw walks
+until one is the first shortest path to its end (`first_paths`); where a set is a good part of the
+graph, any node until one lies in it; else they make the sets of the centres asked for, by sparse
+products.
 """
 
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Generator, Tensor
 
+from neglink.graph.first_paths import FARTHEST, FirstPaths
 from neglink.graph.graph import Graph
 from neglink.graph.neighbours import fewer_links_first, neighbours_of
 from neglink.graph.similarity import common_neighbours
@@ -32,6 +34,8 @@ WITHIN = 3
 """Most hops that `within_hops` tells."""
 REJECTION_ROUNDS = 200
 """Nodes tried for a centre before its whole set is made."""
+TRIES = 50
+"""Walks tried for a centre before its whole set is made."""
 LOOKUPS_PER_WALK = 0.5
 """Tested neighbours that cost as much as one walk followed by sparse products; measured."""
 DRAWS_AT_ONCE = 2**16
@@ -161,14 +165,18 @@ class KHopSets:
     def _draw_without_table(
         self, centres: Tensor, uniform: Tensor, generator: Generator
     ) -> tuple[Tensor, Tensor]:
-        """By the cheaper of two exact ways for each centre: its whole set, or rejection.
+        """By the cheapest of three exact ways for each centre: walks, rejection, its whole set.
 
         Rejection draws any node until one lies in the set, so it pays where the set is a good part
         of the graph: there the set has as many members as nodes, and a test looks at two
-        neighbourhoods only.
+        neighbourhoods only. Walks pay where fewer start at a centre than there are nodes: many of
+        them would else share an end.
         """
         nodes, found = torch.zeros_like(centres), torch.zeros_like(centres, dtype=torch.bool)
-        waiting = self._rejects[centres].nonzero().squeeze(-1)
+        if self._paths is not None:
+            walking = self._walks[centres].nonzero().squeeze(-1)
+            nodes[walking], found[walking] = self._paths.draw(centres[walking], generator, TRIES)
+        waiting = (self._rejects[centres] & ~found).nonzero().squeeze(-1)
         for _ in range(REJECTION_ROUNDS):
             if waiting.numel() == 0:
                 break
@@ -182,6 +190,19 @@ class KHopSets:
         if rest.numel():
             nodes[rest], found[rest] = self._draw_by_products(centres[rest], uniform[rest])
         return nodes, found
+
+    @cached_property
+    def _paths(self) -> FirstPaths | None:
+        """Walks of the lengths that end in S, where they can be told; none for an empty graph."""
+        nearest = self.inner + 1
+        told = 2 <= nearest <= self.hops <= FARTHEST and self.graph.m > 0
+        return FirstPaths(self.graph, nearest, self.hops) if told else None
+
+    @cached_property
+    def _walks(self) -> Tensor:
+        """Which centres are drawn by walks, bool [n]."""
+        assert self._paths is not None
+        return self._paths.walks < self.graph.n
 
     @cached_property
     def _rejects(self) -> Tensor:

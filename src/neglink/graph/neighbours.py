@@ -1,13 +1,12 @@
 """Neighbours of many nodes, and those that the nodes of many pairs share, without loops."""
 
 from collections.abc import Iterator
-from itertools import pairwise
 
 import torch
 from torch import Tensor
 
 from neglink.graph.graph import Graph
-from neglink.graph.ragged import owners, slices
+from neglink.graph.ragged import in_blocks, owners, slices
 
 ENTRIES = 2**21
 """Neighbours looked at together in one block of pairs: bounds memory at about 150 MB."""
@@ -30,20 +29,29 @@ def fewer_links_first(graph: Graph, pairs: Tensor) -> Tensor:
     return torch.where(swap, pairs.flip(0), pairs)
 
 
-def shared_neighbours(graph: Graph, pairs: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+def shared_neighbours(
+    graph: Graph, pairs: Tensor, below: Tensor | None = None, entries: int = ENTRIES
+) -> Iterator[tuple[Tensor, Tensor]]:
     """The common neighbours of each column of `pairs` [2, k], in blocks of bounded memory.
 
     The neighbours of the end with fewer links are looked up among the links of the other end, so
     a pair costs min(deg(u), deg(v)) look-ups.
 
+    Args:
+        graph: has the links.
+        pairs: the ends.
+        below: only common neighbours with a smaller id than this, shape [k]; others cost nothing.
+        entries: neighbours in a block.
+
     Yields:
         Column of `pairs`, and a node linked to both its ends; both [e], ascending over all blocks.
     """
     few, many = fewer_links_first(graph, pairs)
-    block = torch.cumsum(graph.degree[few], 0).sub_(1).clamp_(min=0) // ENTRIES  # ascending
-    bounds = [0, *torch.bincount(block).cumsum(0).tolist()]
-    for low, high in pairwise(bounds):
+    for low, high in in_blocks(graph.degree[few], entries):
         column, neighbour = neighbours_of(graph, few[low:high])
         column += low
+        if below is not None:
+            smaller = neighbour < below[column]
+            column, neighbour = column[smaller], neighbour[smaller]
         shared = graph.has_links(torch.stack([many[column], neighbour]))
         yield column[shared], neighbour[shared]

@@ -1,5 +1,8 @@
 """Lists of different lengths, laid one after the other in one tensor."""
 
+from collections.abc import Iterator
+from itertools import pairwise
+
 import torch
 from torch import Tensor
 
@@ -27,3 +30,15 @@ def slices(begin: Tensor, count: Tensor) -> Tensor:
     total = int(ends[-1]) if ends.numel() else 0
     places = torch.arange(total, device=count.device)
     return spread(begin - ends + count, count, total).add_(places)
+
+
+def in_blocks(count: Tensor, entries: int) -> Iterator[tuple[int, int]]:
+    """First and last + 1 of successive lists whose lengths `count` [k] sum to about `entries`.
+
+    A longer list is a block of its own.
+    """
+    block = torch.cumsum(count, 0).sub_(1).clamp_(min=0) // entries  # ascending
+    bounds = [0, *torch.bincount(block).cumsum(0).tolist()]
+    for low, high in pairwise(bounds):
+        if low < high:
+            yield low, high

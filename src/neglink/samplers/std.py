@@ -26,8 +26,8 @@ class STD:
     hops: Annotated[int, Field(ge=2, le=10)] = 3
     """Radius K of the neighbourhood, or steps of a walk."""
     structure: Annotated[Literal["uniform", "walk"], LATER] = "uniform"
-    """How S_G draws: uniformly from the neighbourhood, or the end of a random walk, for graphs
-    whose neighbourhoods are too large to be made (see `sans`, form `walk`)."""
+    """How S_G draws: uniformly from the neighbourhood, or the end of a random walk (form `walk` of
+    `sans`), which costs less on graphs beyond the bit table."""
 
     def __post_init__(self) -> None:
         resolve(self.base)  # a wrong base is refused now, not in the first epoch

@@ -1,0 +1,141 @@
+"""Uniform draws from the nodes two or three hops away, with no set of them ever made.
+
+A walk of d steps to a node at distance d is a shortest path to it. Of all shortest paths to a node
+call that one first whose second node is smallest, then its third. Walks are drawn so that all are
+equally likely, and one that is no first path is thrown away; every node has exactly one, so what
+remains is uniform over the nodes. A try costs a look at the links of the two ends, or, over three
+hops, of the neighbours of one of them: nothing grows with the graph.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Generator, Tensor
+
+from neglink.graph.graph import Graph
+from neglink.graph.neighbours import neighbours_of, shared_neighbours
+from neglink.graph.ragged import in_blocks, offsets
+
+FARTHEST = 3
+"""Most hops whose first paths are told."""
+TRIES_AT_ONCE = 2**14
+"""Tries handled together, so that their intermediate values stay in the cache."""
+ENTRIES = 2**16
+"""Neighbours looked at together, for the same reason."""
+
+
+class FirstPaths:
+    """Walks of `nearest` to `farthest` steps from each node, and which of them are first paths.
+
+    Raises:
+        ValueError: distances other than 2 and 3.
+    """
+
+    def __init__(self, graph: Graph, nearest: int, farthest: int) -> None:
+        if not 2 <= nearest <= farthest <= FARTHEST:
+            raise ValueError(f"hops {nearest} to {farthest}: expected 2 to {FARTHEST}")
+        self.graph = graph
+        self.lengths = range(nearest, farthest + 1)
+        starts, tails = graph.row_starts, graph.arcs[1]
+        self.count = [torch.ones_like(graph.degree), graph.degree]
+        """Walks of so many steps from each node, [n] each."""
+        self._before: list[Tensor] = [torch.zeros_like(starts)]
+        """Walks of so many steps from the tails of all arcs before each arc, [2m + 1] each."""
+        for steps in range(1, farthest):
+            self._before.append(offsets(self.count[steps][tails]))
+            at = self._before[steps][starts]
+            self.count.append(at[1:] - at[:-1])
+
+    @property
+    def walks(self) -> Tensor:
+        """Walks of all lengths from each node, [n]; 0 where no node lies at these distances."""
+        return torch.stack([self.count[steps] for steps in self.lengths]).sum(0)
+
+    def draw(self, centres: Tensor, generator: Generator, tries: int) -> tuple[Tensor, Tensor]:
+        """A uniform node at these distances from each centre.
+
+        Args:
+            centres: u, shape [k].
+            generator: source of randomness.
+            tries: walks tried for each centre.
+
+        Returns:
+            Nodes [k], and a mask [k] that is False where no try was a first path.
+        """
+        nodes, found = torch.zeros_like(centres), torch.zeros_like(centres, dtype=torch.bool)
+        walks = self.walks
+        waiting = (walks[centres] > 0).nonzero().squeeze(-1)
+        for _ in range(tries):
+            missed = []
+            for part in torch.split(waiting, TRIES_AT_ONCE):
+                drawn, first = self._try(centres[part], walks, generator)
+                nodes[part] = torch.where(first, drawn, 0)
+                found[part] = first
+                missed.append(part[~first])
+            waiting = torch.cat(missed) if missed else waiting
+            if waiting.numel() == 0:
+                break
+        return nodes, found
+
+    def _try(self, u: Tensor, walks: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
+        """The end of a uniform walk from each u, and whether the walk is a first path."""
+        size, total = (u.numel(),), walks[u]
+        uniform = torch.rand(size, generator=generator, device=u.device, dtype=torch.float64)
+        rank = torch.minimum((uniform * total).long(), total - 1)
+        ends, first = torch.zeros_like(u), torch.zeros_like(u, dtype=torch.bool)
+        for steps in self.lengths:
+            count = self.count[steps][u]
+            own = ((rank >= 0) & (rank < count)).nonzero().squeeze(-1)
+            path = self.walk(u[own], steps, rank[own])
+            ends[own] = path[-1]
+            first[own] = self.is_first(path)
+            rank = rank - count  # below 0 where the walk was one of these
+        return ends, first
+
+    def walk(self, u: Tensor, steps: int, rank: Tensor) -> list[Tensor]:
+        """The nodes of one of the walks from u [k], `rank` [k] in [0, count[steps][u])."""
+        starts, tails = self.graph.row_starts, self.graph.arcs[1]
+        path = [u]
+        for left in range(steps - 1, 0, -1):
+            before = self._before[left]
+            rank = before[starts[path[-1]]] + rank
+            arc = torch.searchsorted(before, rank, right=True) - 1
+            rank = rank - before[arc]
+            path.append(tails[arc])
+        path.append(tails[starts[path[-1]] + rank])
+        return path
+
+    def is_first(self, path: list[Tensor]) -> Tensor:
+        """Whether each walk, node by node [k], is the first of the shortest paths to its end."""
+        u, end = path[0], path[-1]
+        first = u != end
+        first &= ~self.graph.has_links(torch.stack([u, end]))
+        self._keep(first, lambda at: self._share(path[-3][at], end[at], path[-2][at]))
+        if len(path) == 4:
+            self._keep(first, lambda at: self._share(u[at], end[at]))
+            self._keep(first, lambda at: self._passes_before(u[at], path[1][at], end[at]))
+        return first
+
+    @staticmethod
+    def _keep(first: Tensor, fails: Callable[[Tensor], Tensor]) -> None:
+        """Strike out, among those still `first`, the ones that fail."""
+        at = first.nonzero().squeeze(-1)
+        first[at] = ~fails(at)
+
+    def _share(self, u: Tensor, v: Tensor, below: Tensor | None = None) -> Tensor:
+        """Whether u and v [k] share a neighbour, one with a smaller id than `below` [k]; bool."""
+        share = torch.zeros_like(u, dtype=torch.bool)
+        for column, _ in shared_neighbours(self.graph, torch.stack([u, v]), below, ENTRIES):
+            share[column] = True
+        return share
+
+    def _passes_before(self, u: Tensor, x: Tensor, end: Tensor) -> Tensor:
+        """Whether a neighbour of u smaller than x has a neighbour linked to `end`; bool [k]."""
+        passes = torch.zeros_like(u, dtype=torch.bool)
+        for low, high in in_blocks(self.graph.degree[u], ENTRIES):
+            column, middle = neighbours_of(self.graph, u[low:high])
+            column += low
+            smaller = middle < x[column]
+            column, middle = column[smaller], middle[smaller]
+            passes[column[self._share(middle, end[column])]] = True
+        return passes
