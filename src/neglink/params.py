@@ -16,7 +16,7 @@ from neglink import datasets
 from neglink.datasets.custom import Custom
 from neglink.datasets.planted import Planted
 from neglink.datasets.share import Share
-from neglink.errors import ParamsError
+from neglink.errors import ParamsError, TrainingError
 from neglink.evaluation.nodes import NodeTasks
 from neglink.methods import METHODS
 from neglink.predictors import PREDICTORS, Heuristic
@@ -664,11 +664,23 @@ def _grid_problems(params: Params, resolver: Resolver, grid: Grid, where: str) -
                 continue
             if section == "predictors" and isinstance(part, Heuristic):
                 yield f"{where}.predictors: {name!r} has nothing to train; list it in heuristics"
+    yield from _sampler_problems(resolver, grid, where)
     filled = [bool(grid.predictors), bool(grid.samplers), bool(grid.methods)]
     if any(filled) and not all(filled):
         yield f"{where}: predictors, samplers and methods must all be given, or none of them"
     elif grid.sweep:
         yield from _sweep_problems(params, resolver, grid, where)
+
+
+def _sampler_problems(resolver: Resolver, grid: Grid, where: str) -> Iterator[str]:
+    """Methods that cannot train with a sampler of their grid."""
+    for method, sampler in product(grid.methods, grid.samplers):
+        try:
+            resolver.part("method", method).training_sampler(resolver.part("sampler", sampler))
+        except TrainingError as error:
+            yield f"{where}.methods: {method} × {sampler}: {error}"
+        except ParamsError:  # of one of the two alone, and told above
+            continue
 
 
 def _comparison_problems(suite: SuiteParams, where: str) -> Iterator[str]:

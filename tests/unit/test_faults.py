@@ -391,6 +391,7 @@ def test_your_own_file_that_changes_after_the_plan_is_not_stored_under_its_old_n
 EXPLODING: dict[str, tuple[str, str, dict[str, Any]]] = {
     "plain": ("gcn", "uniform", {"epochs": 8}),
     "plain-averaged": ("gcn", "uniform", {"epochs": 8}),
+    "plain-averaged-global": ("gcn", "uniform", {"epochs": 8}),
     "plain-global": ("gcn", "fns", {"epochs": 8}),
     "mebns": ("gcn", "dns", {"teacher_epochs": 4}),
     "pull": ("gcn", "uniform", {"iterations": 2, "inner_epochs": 5}),

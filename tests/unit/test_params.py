@@ -155,6 +155,11 @@ def test_an_unknown_name_is_told_with_the_nearest_known_one(
             {"suites__one__compare": [{"ours": {"method": "plain"}, "against": {"sampler": "zz"}}]},
             "suites.one.compare: no sampler 'zz' in this suite; allowed: dns",
         ),
+        (
+            {"methods__best": {"kind": "plain-global"}, "suites__one__methods": ["best"]},
+            "suites.one.methods: best × dns: method plain-global chooses by the sampler's quality, "
+            "and DNS has none: set the sampler to fns, or the method to plain",
+        ),
         ({"suites__one__ranked": {"per_link": 0}}, "suites.one: ranked.per_link: unknown key"),
         (
             {"suites__one__primary": "f1"},

@@ -1,10 +1,14 @@
 import pytest
 import torch
+from scipy.stats import chisquare
 
+from neglink.errors import TrainingError
 from neglink.methods import METHODS
 from neglink.methods.base import fit
 from neglink.methods.plain_averaged import RAMP, AveragedUpdate
-from tests.conftest import random_graph
+from neglink.samplers import SAMPLERS
+from neglink.samplers.base import Context
+from tests.conftest import random_graph, seeded
 from tests.unit.test_mebns import make_run
 
 SMALL = {"epochs": 4, "batch_links": 30, "validate_every": 1, "select": "last"}
@@ -58,3 +62,27 @@ def test_the_rate_falls_linearly_and_gradients_are_clipped():
         rates.append(update.optimiser.param_groups[0]["lr"])
     assert rates == pytest.approx([0.02, 0.015, 0.01, 0.005])
     assert norms == pytest.approx([1e-3] * len(norms), rel=1e-3)
+
+
+def test_negatives_of_the_whole_graph_are_uniform_unlinked_pairs():
+    graph = random_graph(n=12, m=20)
+    settings = METHODS.make("plain-averaged-global", **SMALL)
+    sampler = settings.training_sampler(SAMPLERS.make("uniform"))
+    generator, counts = seeded(), torch.zeros(graph.n, graph.n)
+    for _ in range(600):
+        u, v = pairs = sampler.sample(Context(graph), graph.links, generator)
+        assert pairs.shape == (2, graph.m)
+        assert bool((u.diff() >= 0).all())
+        assert not bool(graph.has_links(pairs).any() | (u == v).any())
+        counts[u, v] += 1
+    unlinked = torch.ones(graph.n, graph.n).fill_diagonal_(0)
+    unlinked[graph.arcs[0], graph.arcs[1]] = 0
+    assert chisquare(counts[unlinked.bool()]).pvalue > 1e-4
+    kept = fit(settings, make_run(random_graph(), "gcn"))
+    assert kept.history["loss"][-1] < kept.history["loss"][0]
+
+
+def test_pairs_of_the_whole_graph_take_the_place_of_uniform_tails_alone():
+    settings = METHODS.make("plain-averaged-global")
+    with pytest.raises(TrainingError, match="the sampler is DNS: set the sampler to uniform"):
+        settings.training_sampler(SAMPLERS.make("dns"))

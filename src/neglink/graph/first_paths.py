@@ -14,7 +14,7 @@ from torch import Generator, Tensor
 
 from neglink.graph.graph import Graph
 from neglink.graph.neighbours import neighbours_of, shared_neighbours
-from neglink.graph.ragged import in_blocks, offsets
+from neglink.graph.ragged import blocks_of, offsets
 
 FARTHEST = 3
 """Most hops whose first paths are told."""
@@ -132,7 +132,7 @@ class FirstPaths:
     def _passes_before(self, u: Tensor, x: Tensor, end: Tensor) -> Tensor:
         """Whether a neighbour of u smaller than x has a neighbour linked to `end`; bool [k]."""
         passes = torch.zeros_like(u, dtype=torch.bool)
-        for low, high in in_blocks(self.graph.degree[u], ENTRIES):
+        for low, high in blocks_of(self.graph.degree[u], ENTRIES):
             column, middle = neighbours_of(self.graph, u[low:high])
             column += low
             smaller = middle < x[column]

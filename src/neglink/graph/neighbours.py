@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from neglink.graph.graph import Graph
-from neglink.graph.ragged import in_blocks, owners, slices
+from neglink.graph.ragged import blocks_of, owners, slices
 
 ENTRIES = 2**21
 """Neighbours looked at together in one block of pairs: bounds memory at about 150 MB."""
@@ -47,7 +47,7 @@ def shared_neighbours(
         Column of `pairs`, and a node linked to both its ends; both [e], ascending over all blocks.
     """
     few, many = fewer_links_first(graph, pairs)
-    for low, high in in_blocks(graph.degree[few], entries):
+    for low, high in blocks_of(graph.degree[few], entries):
         column, neighbour = neighbours_of(graph, few[low:high])
         column += low
         if below is not None:

@@ -32,7 +32,7 @@ def slices(begin: Tensor, count: Tensor) -> Tensor:
     return spread(begin - ends + count, count, total).add_(places)
 
 
-def in_blocks(count: Tensor, entries: int) -> Iterator[tuple[int, int]]:
+def blocks_of(count: Tensor, entries: int) -> Iterator[tuple[int, int]]:
     """First and last + 1 of successive lists whose lengths `count` [k] sum to about `entries`.
 
     A longer list is a block of its own.

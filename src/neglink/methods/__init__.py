@@ -11,6 +11,7 @@ METHODS: Registry[Method] = Registry(
     {
         "plain": "neglink.methods.plain:Plain",
         "plain-averaged": "neglink.methods.plain_averaged:PlainAveraged",
+        "plain-averaged-global": "neglink.methods.plain_averaged_global:PlainAveragedGlobal",
         "plain-global": "neglink.methods.plain_global:PlainGlobal",
         "mebns": "neglink.methods.mebns:MeBNS",
         "pull": "neglink.methods.pull:PULL",

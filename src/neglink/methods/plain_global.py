@@ -77,18 +77,39 @@ class GlobalChoice:
             TrainingError: the graph has none.
         """
         graph, k = context.train_graph, positives.shape[1]
-        count = min(self.rater.candidates * k, non_links(graph))
-        if count == 0:
-            raise TrainingError("every pair of nodes is a training link: there is no negative")
-        pool = random_non_edges(graph, count, generator)
+        pool = random_non_edges(graph, self.rater.candidates * k, generator)
         quality = self.rater.quality(context, pool, generator)
         kept = pool[:, quality.argsort(descending=True, stable=True)[:k]]
         return kept[:, kept[0].argsort(stable=True)]
 
 
+@dataclass(frozen=True)
+class UniformPairs:
+    """Draws uniform non-edges, as many as it is given links. It is no `Sampler`, as above."""
+
+    def sample(self, context: Context, positives: Tensor, generator: Generator) -> Tensor:
+        """Distinct negatives [2, k] for k links, centres ascending.
+
+        Fewer where the graph has fewer than k non-edges.
+
+        Raises:
+            TrainingError: the graph has none.
+        """
+        pairs = random_non_edges(context.train_graph, positives.shape[1], generator)
+        return pairs[:, pairs[0].argsort(stable=True)]
+
+
 def random_non_edges(graph: Graph, count: int, generator: Generator) -> Tensor:
-    """`count` distinct uniform non-edges in random order and direction, [2, count]."""
-    device = graph.device
+    """`count` distinct uniform non-edges in random order and direction, [2, count].
+
+    Fewer where the graph has fewer.
+
+    Raises:
+        TrainingError: the graph has none.
+    """
+    device, count = graph.device, min(count, non_links(graph))
+    if count == 0:
+        raise TrainingError("every pair of nodes is a training link: there is no negative")
     seed = torch.randint(2**62, (), generator=generator, device=device)
     keys = uniform_non_links(graph, count, np.random.default_rng(int(seed)))
     pairs = pairs_of(keys, graph.n).to(device)
