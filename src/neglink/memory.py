@@ -17,8 +17,7 @@ def keep_freed_memory() -> bool:
     all, not even of arrays above 32 MiB, which glibc's threshold cannot exclude, an epoch of the
     tuned autoencoder under DNS took 0.55 s of CPU time where it had taken 1.0 s, at 16 % more
     memory at the peak; with 10⁷ links it may be half as much again (benchmarks/RESULTS.md, growth).
-    It concerns the whole process; elsewhere than on Linux with glibc nothing
-    happens.
+    It concerns the whole process; elsewhere than on Linux with glibc nothing happens.
     """
     if not sys.platform.startswith("linux"):
         return False
