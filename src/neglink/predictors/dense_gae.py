@@ -185,25 +185,21 @@ class DenseEncoder(Encoder):
         if settings.shared:
             self.transforms = made.transforms[:1]
 
-    def forward(self, graph: Graph) -> Tensor:
-        """Z [n, hidden]."""
-        settings = self.settings
-        h: Tensor = self.input(graph)
-        dtype = product_type(settings, h)
-        adjacency = dense_adjacency(graph, dtype)
-        first: Tensor | None = None
-        for layer in range(settings.layers):
-            h = self.passed_on(layer, h)
-            first = h if first is None else first
-            root = h.to(dtype) @ self.roots[layer].to(dtype) if self.roots else None
-            h = adjacency @ h
-            if settings.transform:
-                transform = self.transforms[0 if settings.shared else layer]
-                h = linear(transform, h.to(dtype)).to(h.dtype)
-            h = h if root is None else h + root
-            if settings.residual:
-                h = torch.add(h, first, alpha=settings.residual)
-        return h
+    def propagated(self, graph: Graph, h: Tensor) -> Tensor:
+        """See `Encoder`; Â is dense."""
+        return dense_adjacency(graph, product_type(self.settings, h)) @ h
+
+    def transformed(self, layer: int, h: Tensor) -> Tensor:
+        """See `Encoder`; in the type of large products."""
+        if not self.settings.transform:
+            return h
+        transform = self.transforms[0 if self.settings.shared else layer]
+        return linear(transform, h.to(product_type(self.settings, h))).to(h.dtype)
+
+    def rooted(self, layer: int, h: Tensor) -> Tensor:
+        """See `Encoder`; in the type of large products."""
+        dtype = product_type(self.settings, h)
+        return torch.mm(h.to(dtype), self.roots[layer].to(dtype))
 
 
 class DenseGAEModel(GAEModel):

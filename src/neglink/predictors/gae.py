@@ -153,15 +153,28 @@ class Encoder(nn.Module):
         """Z [n, hidden]."""
         h: Tensor = self.input(graph)
         first: Tensor | None = None
-        for layer, transform in enumerate(self.transforms):
-            h = self.passed_on(layer, h)
-            first = h if first is None else first
-            root = h @ self.roots[layer] if self.roots else None
-            h = transform(graph.adjacency @ h)
-            h = h if root is None else h + root
+        for layer in range(self.settings.layers):
+            passed = self.passed_on(layer, h)
+            first = passed if first is None else first
+            h = self.transformed(layer, self.propagated(graph, passed))
+            if self.roots:
+                h = h + self.rooted(layer, passed)
             if self.settings.residual:
                 h = torch.add(h, first, alpha=self.settings.residual)
         return h
+
+    def propagated(self, graph: Graph, h: Tensor) -> Tensor:
+        """Of h, Â h [n, hidden]."""
+        return graph.adjacency @ h
+
+    def transformed(self, layer: int, h: Tensor) -> Tensor:
+        """Of h, h T_l with its bias [n, hidden]; h itself without `transform`."""
+        transformed: Tensor = self.transforms[layer](h)
+        return transformed
+
+    def rooted(self, layer: int, h: Tensor) -> Tensor:
+        """Of h, h S_l [n, hidden]."""
+        return torch.mm(h, self.roots[layer])
 
     def passed_on(self, layer: int, h: Tensor) -> Tensor:
         """f(H_l) [n, hidden]: what propagation `layer` takes in."""
