@@ -126,7 +126,7 @@ def test_every_system_works_on_the_graph_of_plain_training(name):
 
 def test_systems_grow_in_nodes_or_in_links_alone():
     whole = systems.graphs("dmns epoch", quick=False)
-    assert [nodes for kind, nodes, _ in whole if kind == "nodes"] == [1_000, 2_000, 4_000, 8_000]
+    assert [nodes for kind, nodes, _ in whole if kind == "nodes"] == [1_000, 4_000, 16_000, 64_000]
     assert {nodes for kind, nodes, _ in whole if kind == "links"} == {systems.FIXED_NODES}
     assert systems.graphs("dmns epoch", quick=True) == whole[:1]
 
