@@ -23,7 +23,8 @@ class Net(nn.Module):
 
     def encode(self, x: Tensor, edge_index: Tensor) -> Tensor:
         """Embeddings [n, 64]."""
-        return self.conv2(self.conv1(x, edge_index).relu(), edge_index)
+        z: Tensor = self.conv2(self.conv1(x, edge_index).relu(), edge_index)
+        return z
 
     def decode(self, z: Tensor, pairs: Tensor) -> Tensor:
         """Logits of pairs."""
@@ -35,17 +36,17 @@ def pyg_epoch(graph: Graph) -> Work:
     features = graph.features
     if isinstance(features, SparseMatrix):
         features = features.csr.to_dense()
-    rows = None if features is not None else nn.Embedding(graph.n, 128)
-    model = Net(128 if features is None else features.shape[1])
-    weights = [*model.parameters(), *(rows.parameters() if rows is not None else [])]
-    optimizer = torch.optim.Adam(weights, lr=0.01)
+    inputs = features if features is not None else nn.Embedding(graph.n, 128).weight
+    model = Net(inputs.shape[1])
+    learned = [inputs] if isinstance(inputs, nn.Parameter) else []
+    optimizer = torch.optim.Adam([*model.parameters(), *learned], lr=0.01)
     criterion = nn.BCEWithLogitsLoss()
     edge_index, links = graph.arcs, graph.links
 
     def epoch(_: int) -> float:
         model.train()
         optimizer.zero_grad()
-        z = model.encode(features if rows is None else rows.weight, edge_index)
+        z = model.encode(inputs, edge_index)
         negatives = negative_sampling(
             edge_index=edge_index,
             num_nodes=graph.n,
@@ -57,7 +58,7 @@ def pyg_epoch(graph: Graph) -> Work:
         loss = criterion(model.decode(z, pairs).view(-1), labels)
         loss.backward()
         optimizer.step()
-        return loss.item()
+        return float(loss.detach())
 
     return epoch
 

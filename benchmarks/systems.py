@@ -72,7 +72,8 @@ def pull_update(run: Run) -> PullUpdate:
 
 def added_pairs(run: Run) -> int:
     """Pairs that the second iteration adds."""
-    return round(recipe("pull-all", "gcn-16").growth * run.graph.m)
+    growth: float = recipe("pull-all", "gcn-16").growth
+    return round(growth * run.graph.m)
 
 
 def pull_choice(run: Run) -> Work:
