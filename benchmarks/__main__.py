@@ -55,8 +55,9 @@ def as_markdown(results: dict[str, Any]) -> str:
 
 
 def save(results: dict[str, Any], folder: Path) -> None:
-    """Write the results, the page and the figure."""
+    """Write the results, the page and the figure, these two in the order of the file."""
     write_json(folder / "results.json", results)
+    results = read_json(folder / "results.json")
     if "growth" in results:
         growth.draw(results["growth"], folder)
     write_text(folder / "RESULTS.md", as_markdown(results))

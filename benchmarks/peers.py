@@ -58,7 +58,8 @@ def pyg_epoch(graph: Graph) -> Work:
         loss = criterion(model.decode(z, pairs).view(-1), labels)
         loss.backward()
         optimizer.step()
-        return float(loss.detach())
+        value: float = loss.item()
+        return value
 
     return epoch
 

@@ -118,8 +118,9 @@ def graph_of(nodes: int, degree: float) -> Graph:
     links, _ = clean_links(rng.integers(nodes, size=(2, round(nodes * degree / 2))), nodes)
     row = np.arange(nodes).repeat(WORDS)
     words = rng.integers(FEATURES, size=row.size)
-    features = scipy.sparse.csr_array((np.ones(row.size), (row, words)), (nodes, FEATURES))
-    return Graph(nodes, torch.from_numpy(links), feature_matrix(features.astype(np.float32)))
+    ones = np.ones(row.size, np.float32)
+    features = scipy.sparse.csr_array((ones, (row, words)), (nodes, FEATURES))
+    return Graph(nodes, torch.from_numpy(links), feature_matrix(features))
 
 
 def measure(quick: bool, names: list[str]) -> Iterator[dict[str, Any]]:
@@ -173,8 +174,8 @@ the median over turns.
   likeliest pairs and the expected graph. An outer iteration is one choice and 200 epochs.
 - nml epoch: an epoch of the contrastive training of `gcn-rrelu`, over all pairs of nodes.
 
-"Added" is peak memory from the first turn on, less what the process had before it made the graph:
-the graph is in it, its making is not. Graphs grow in nodes and links together (mean degree
+"Added" is the peak of memory once the graph is made, less what the process had before: the graph is
+in it, its making is not. Graphs grow in nodes and links together (mean degree
 {DEGREE:g}), or in links alone ({FIXED_NODES:,} nodes).
 
 | system | nodes | links | ms | plain, ms | ratio | range | added, MB | plain, MB |
