@@ -50,7 +50,7 @@ MOST = 200
 LONGEST_ADDRESS = 100  # bytes; Linux allows 107
 PATIENCE = 60.0  # s for each other's answers; the server's first one comes after its imports
 IDLE = 900.0  # s without a job after which a server ends by itself
-GRACE = 0.5  # s between SIGINT and SIGKILL for a child whose command has gone
+GRACE = 2.0  # s between SIGINT and SIGKILL for a child whose command has gone
 THREADS = (
     "OMP_NUM_THREADS", "GOTO_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS",
     "VECLIB_MAXIMUM_THREADS", "NUMEXPR_NUM_THREADS",

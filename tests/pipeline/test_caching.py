@@ -6,6 +6,8 @@ import signal
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.pipeline.conftest import Project
 
 STORED = ("data/*/*", "results/checkpoints/*/*", "results/metadata/*", "results/metrics/*")
@@ -93,20 +95,20 @@ def test_an_interrupted_run_keeps_what_was_finished_and_a_next_one_completes(
     built: Project,
 ) -> None:
     whole = built.files(*STORED)
-    for path in built.folder.glob("results/checkpoints/student/*"):
+    made = "results/checkpoints/student/*"
+    for path in built.folder.glob(made):
         path.unlink()
     kept = built.files(*STORED)
-    marker = "neglink student"
     for how in (signal.SIGINT, signal.SIGKILL):
-        interrupt(built, marker, how)
-        assert built.files(*STORED) == kept
+        output = interrupt(built, "neglink student", made, how)
+        assert built.files(*STORED) == kept, output
     assert built.waiting("trainings") == {("student", "planted-gcn-dns-s0")}
     built.build("trainings")
     after = built.files(*STORED)
     assert {path: after[path] for path in kept} == kept
-    made = {p for p in whole if p not in kept}
+    new = {p for p in whole if p not in kept}
     assert set(after) == set(whole)
-    assert all(after[p][1] == whole[p][1] for p in made if p.endswith(".safetensors"))
+    assert all(after[p][1] == whole[p][1] for p in new if p.endswith(".safetensors"))
 
 
 def test_a_step_killed_between_its_two_files_is_done_again_with_all_that_follows(
@@ -121,23 +123,39 @@ def test_a_step_killed_between_its_two_files_is_done_again_with_all_that_follows
     }
 
 
-def interrupt(project: Project, command: str, how: signal.Signals) -> None:
-    """Start a run and end it, jobs and all, as soon as `command` is at work."""
-    # a fresh process is at work for seconds, so that the signal meets it on a busy machine too
-    run = project.start("env", "NEGLINK_WARM=off", "snakemake", "--cores", "1", "trainings")
-    end = time.monotonic() + 60
-    while not _processes(project, command):
-        assert run.poll() is None, run.communicate()[0]
-        assert time.monotonic() < end, f"{command} never began"
-        time.sleep(0.05)
+def interrupt(project: Project, command: str, made: str, how: signal.Signals) -> str:
+    """Start a run and end it, jobs and all, while `command` is at work; returns what it said.
+
+    At work: its process is there, and no file yet that matches `made`.
+    """
+    for _ in range(3):
+        # a fresh process is at work for seconds, so that the signal meets it on a busy machine too
+        run = project.start("env", "NEGLINK_WARM=off", "snakemake", "--cores", "1", "trainings")
+        end = time.monotonic() + 60
+        while not _processes(project, command):
+            assert run.poll() is None, run.communicate()[0]
+            assert time.monotonic() < end, f"{command} never began"
+            time.sleep(0.05)
+        os.killpg(run.pid, signal.SIGSTOP)  # this process may have been asleep: look once more
+        files = list(project.folder.glob(made))
+        if _processes(project, command) and not files:
+            break
+        os.killpg(run.pid, signal.SIGCONT)
+        run.communicate(timeout=60)
+        for path in files:
+            path.unlink()
+    else:
+        pytest.fail(f"{command} had always ended before it was interrupted")
     os.killpg(run.pid, how)  # SIGINT: what Ctrl-C in a terminal does
+    os.killpg(run.pid, signal.SIGCONT)
     # a shell that was at work may have begun its command just then, which nobody else would end
     while how == signal.SIGKILL and (left := _processes(project, command)):
         for pid in left:
             _kill(pid)
         time.sleep(0.05)
-    run.communicate(timeout=60)
+    output, _ = run.communicate(timeout=60)
     project.snakemake("--unlock")
+    return output
 
 
 def _processes(project: Project, command: str) -> list[int]:

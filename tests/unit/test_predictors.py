@@ -182,7 +182,7 @@ def test_common_neighbours_in_blocks_equal_those_of_sets(monkeypatch):
         monkeypatch.setattr(neighbours, "ENTRIES", entries)
         monkeypatch.setattr("neglink.graph.graph.LOOKUP_BYTES", 10**6 if table else 0)
         found = common_neighbours(brief, pairs)
-        assert ("_bits" in brief.__dict__) is table
+        assert ("bit_rows" in brief.__dict__) is table
         assert torch.equal(found.csr.to_dense(), expected)
         assert torch.equal(found.transposed.to_dense(), expected.T)
     assert common_neighbours(graph, pairs[:, :0]).shape == (0, 60)

@@ -2,6 +2,8 @@
 
 from typing import Annotated
 
+import numpy as np
+import scipy.sparse
 import torch
 from pydantic import Field
 from torch import Generator, Tensor, nn
@@ -9,7 +11,7 @@ from torch import Generator, Tensor, nn
 from neglink.graph import Graph
 from neglink.graph.neighbours import shared_neighbours
 from neglink.graph.ragged import offsets
-from neglink.graph.sparse import SparseMatrix, csr_tensor, index_dtype
+from neglink.graph.sparse import SparseMatrix, index_dtype
 from neglink.predictors.base import in_parts
 from neglink.predictors.gae import Propagating, PropagatingModel
 from neglink.predictors.layers import Block, Linear, hadamard
@@ -73,16 +75,10 @@ def common_neighbours(
     found = [torch.stack(entries) for entries in shared_neighbours(graph, pairs)]
     rows, columns = torch.cat([pairs[:, :0], *found], 1)
     shape = (pairs.shape[1], graph.n)
-    order = torch.argsort(columns, stable=True)
-    return SparseMatrix(
-        _ones(rows, columns, shape, dtype), _ones(columns[order], rows[order], shape[::-1], dtype)
-    )
-
-
-def _ones(rows: Tensor, columns: Tensor, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
-    """A CSR tensor of ones at these places, rows ascending."""
-    height, width = shape
-    starts = offsets(torch.bincount(rows, minlength=height))
-    index = index_dtype(height, width, rows.numel())
-    ones = torch.ones(rows.shape, dtype=dtype, device=rows.device)
-    return csr_tensor(starts.to(index), columns.to(index), ones, (height, width))
+    index = index_dtype(*shape, rows.numel())
+    starts = offsets(torch.bincount(rows, minlength=shape[0]))
+    entries = (np.ones(rows.numel(), np.float32), *(
+        part.to(index).cpu().numpy() for part in (columns, starts)
+    ))  # fmt: skip
+    matrix = scipy.sparse.csr_array(entries, shape=shape)
+    return SparseMatrix.from_scipy(matrix, dtype).to(pairs.device)
