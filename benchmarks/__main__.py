@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from benchmarks import epochs, growth, kappa, samplers, seal, systems, turns
+from benchmarks import epochs, growth, kappa, neighbours, samplers, seal, systems, turns
 from neglink.files import read_json, write_json, write_text
 from neglink.steps.provenance import provenance
 
@@ -23,6 +23,7 @@ SECTIONS: dict[str, Any] = {
     "samplers": samplers,
     "kappa": kappa,
     "seal": seal,
+    "neighbours": neighbours,
     "growth": growth,
     "systems": systems,
 }

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from benchmarks import data, growth, kappa, ours, peers, samplers, seal, systems, turns
+from benchmarks import data, growth, kappa, neighbours, ours, peers, samplers, seal, systems, turns
 from benchmarks.__main__ import SECTIONS, as_markdown
 from neglink.graph.subgraphs import double_radius_labels, enclosing_subgraphs
 from neglink.methods import loop
@@ -59,6 +59,13 @@ def test_both_programs_find_the_same_subgraphs_and_labels():
         assert torch.equal(labels[k], expected)
         assert not (found[arcs] == torch.tensor([[u], [v]])).all(0).any()
     assert seal.at_once(graph, pairs)(0) == seal.peer_loop(graph, pairs)(0)
+
+
+def test_both_programs_find_as_many_common_neighbours():
+    graph = random_graph(n=60, m=300)
+    pairs = data.half_links(graph, 50)
+    found = neighbours.at_once(graph, pairs)(0)
+    assert found == neighbours.peer(graph, pairs)(0) > 0
 
 
 @pytest.mark.parametrize("stage", growth.STAGES)
