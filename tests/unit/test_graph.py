@@ -10,7 +10,7 @@ from scipy.stats import chisquare
 from torch.autograd import forward_ad
 
 import neglink.graph.graph as graph_module
-from neglink.graph import Graph, clean_links, load_graph, neighbours, save_graph
+from neglink.graph import Graph, clean_links, load_graph, save_graph
 from neglink.graph import k_hop as k_hop_module
 from neglink.graph.first_paths import FirstPaths
 from neglink.graph.k_hop import KHopSets, within_hops
@@ -208,21 +208,6 @@ def test_first_paths_are_of_two_or_three_steps_and_an_unlinked_node_has_none():
     assert found.tolist() == [False, True, False]
 
 
-def test_shared_neighbours_are_the_same_by_rows_of_bits(monkeypatch):
-    graph = random_graph(n=45, m=300)  # 45 bits are no whole bytes
-    pairs = torch.randint(graph.n, (2, 200), generator=seeded())
-    below = torch.randint(graph.n, (200,), generator=seeded(1))
-    for bound in (None, below):
-        found = []
-        for nodes in (0, 10**6):
-            monkeypatch.setattr(neighbours, "LOOKUP_NODES", nodes)
-            blocks = list(neighbours.shared_neighbours(graph, pairs, bound, entries=100))
-            assert len(blocks) > 10
-            found.append(torch.cat([torch.stack(block) for block in blocks], 1))
-        assert torch.equal(*found)
-        assert found[0].numel() > 200
-
-
 def test_the_filter_of_a_large_graph_changes_no_answer():
     graph = random_graph(n=40, m=90)
     large = Graph(30_000, graph.links * 700)  # beyond the bit table
@@ -231,7 +216,7 @@ def test_the_filter_of_a_large_graph_changes_no_answer():
     pairs = torch.cat([linked, others, linked[:, :1]], 1)
     assert torch.equal(large.has_links(pairs), large.find_arcs(pairs)[1])
     assert "_filter" in large.__dict__
-    assert "bit_rows" not in large.__dict__
+    assert "_bits" not in large.__dict__
     assert bool(large.has_links(linked.view(2, -1, 2)).all())
     assert not Graph(30_000, large.links[:, :0]).has_links(others).any()
 

@@ -8,7 +8,7 @@ from neglink.graph import Graph, neighbours
 from neglink.graph.io import feature_matrix
 from neglink.graph.sparse import SparseMatrix
 from neglink.methods.mebns.student import call
-from neglink.predictors import PREDICTORS, Heuristic, base, layers
+from neglink.predictors import PREDICTORS, Heuristic, base, layers, ncn, ncn
 from neglink.predictors.base import normalised_features
 from neglink.predictors.gae import with_dropout
 from neglink.predictors.ncn import common_neighbours
@@ -179,12 +179,15 @@ def test_common_neighbours_in_blocks_equal_those_of_sets(monkeypatch):
     expected = torch.tensor([[float(w in s) for w in range(graph.n)] for s in shared])
     brief = graph.thinned(torch.ones(graph.m, dtype=torch.bool))
     for entries, table in ((2**21, False), (50, True)):
-        monkeypatch.setattr(neighbours, "ENTRIES", entries)
-        monkeypatch.setattr("neglink.graph.graph.LOOKUP_BYTES", 10**6 if table else 0)
+        monkeypatch.setattr(ncn, "ENTRIES", entries)
         found = common_neighbours(brief, pairs)
-        assert ("bit_rows" in brief.__dict__) is table
         assert torch.equal(found.csr.to_dense(), expected)
         assert torch.equal(found.transposed.to_dense(), expected.T)
+        monkeypatch.setattr("neglink.graph.graph.LOOKUP_BYTES", 10**6 if table else 0)
+        blocks = list(neighbours.shared_neighbours(brief, pairs, entries=entries))
+        assert (len(blocks) > 1, "_bits" in brief.__dict__) == (table, table)
+        column, node = torch.cat([torch.stack(block) for block in blocks], 1)
+        assert torch.equal(torch.stack([column, node]), expected.nonzero().T)
     assert common_neighbours(graph, pairs[:, :0]).shape == (0, 60)
     none = graph.with_links(graph.links[:, :0])
     assert common_neighbours(none, pairs).csr.to_dense().sum() == 0

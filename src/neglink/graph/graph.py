@@ -186,23 +186,10 @@ class Graph:
         csr = csr_tensor(rows.to(index), columns.to(index), values, (self.n, self.n))
         return SparseMatrix(csr, csr)
 
-    def pays_bits(self, lookups: int) -> bool:
-        """Whether `bit_rows` is worth its memory and, for so many look-ups, its making."""
-        bits = self.n * self.n
-        return bits <= BITS_LIMIT and (not self.brief or lookups * LOOKUP_BYTES > bits // 8)
-
     @cached_property
-    def bit_rows(self) -> Tensor:
-        """The links as bits, uint8 [n, ⌈n/8⌉]; bit v & 7 of byte v >> 3 of row u is (u, v)."""
-        table = _bit_table(self._bit_places(self.arcs).cpu().numpy(), self.n * self._row_bits)
-        return table.view(self.n, self._row_bits // 8).to(self.device)
-
-    @property
-    def _row_bits(self) -> int:
-        return (self.n + 7) // 8 * 8
-
-    def _bit_places(self, pairs: Tensor) -> Tensor:
-        return pairs[0] * self._row_bits + pairs[1]
+    def _bits(self) -> Tensor:
+        """Bit table of the links, uint8 [⌈n²/8⌉]; built in numpy, once."""
+        return _bit_table(self.arc_keys.cpu().numpy(), self.n * self.n).to(self.device)
 
     @cached_property
     def arc_keys(self) -> Tensor:
@@ -222,8 +209,10 @@ class Graph:
 
     def has_links(self, pairs: Tensor) -> Tensor:
         """Which columns of `pairs` [2, …] are links, in either direction; bool of shape […]."""
-        if self.pays_bits(pairs[0].numel()):
-            return _bits_at(self.bit_rows.view(-1), self._bit_places(pairs))
+        bits = self.n * self.n
+        pays = not self.brief or pairs[0].numel() * LOOKUP_BYTES > bits // 8
+        if bits <= BITS_LIMIT and pays:
+            return _bits_at(self._bits, self._keys(pairs))
         if self.brief:
             return self.find_arcs(pairs)[1]
         may = _bits_at(self._filter, self._slots(self._link_keys(pairs)))  # most others are told

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -11,9 +10,6 @@ from neglink.graph.ragged import blocks_of, owners, slices
 
 ENTRIES = 2**21
 """Neighbours looked at together in one block of pairs: bounds memory at about 150 MB."""
-
-LOOKUP_NODES = 32
-"""Nodes whose bits in two rows are compared in the time of one look-up (measured on ogbl-ddi)."""
 
 
 def neighbours_of(graph: Graph, nodes: Tensor) -> tuple[Tensor, Tensor]:
@@ -39,22 +35,18 @@ def shared_neighbours(
     """The common neighbours of each column of `pairs` [2, k], in blocks of bounded memory.
 
     The neighbours of the end with fewer links are looked up among the links of the other end, so
-    a pair costs min(deg(u), deg(v)) look-ups; where these are many, as on ogbl-ddi, two rows of
-    bits are compared instead.
+    a pair costs min(deg(u), deg(v)) look-ups.
 
     Args:
         graph: has the links.
         pairs: the ends.
-        below: only common neighbours with a smaller id than this, shape [k].
+        below: only common neighbours with a smaller id than this, shape [k]; others cost nothing.
         entries: neighbours in a block.
 
     Yields:
         Column of `pairs`, and a node linked to both its ends; both [e], ascending over all blocks.
     """
     few, many = fewer_links_first(graph, pairs)
-    if _rows_pay(graph, few):
-        yield from _shared_bits(graph, pairs, below, entries)
-        return
     for low, high in blocks_of(graph.degree[few], entries):
         column, neighbour = neighbours_of(graph, few[low:high])
         column += low
@@ -63,31 +55,6 @@ def shared_neighbours(
             column, neighbour = column[smaller], neighbour[smaller]
         shared = graph.has_links(torch.stack([many[column], neighbour]))
         yield column[shared], neighbour[shared]
-
-
-def _rows_pay(graph: Graph, few: Tensor) -> bool:
-    """Whether comparing whole rows is faster than looking up the neighbours of `few` [k]."""
-    lookups = int(graph.degree[few].sum())
-    on_cpu = graph.device.type == "cpu"
-    return on_cpu and lookups * LOOKUP_NODES > few.numel() * graph.n and graph.pays_bits(lookups)
-
-
-def _shared_bits(
-    graph: Graph, pairs: Tensor, below: Tensor | None, entries: int
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """As `shared_neighbours`, from `Graph.bit_rows`."""
-    rows, (left, right) = graph.bit_rows.numpy(), pairs.numpy()
-    step = max(1, entries // graph.n)
-    for low in range(0, pairs.shape[1], step):
-        both = rows[left[low : low + step]] & rows[right[low : low + step]]
-        bits = np.unpackbits(both, axis=1, bitorder="little").view(np.bool_)
-        found = np.divmod(np.flatnonzero(bits), bits.shape[1])
-        column, neighbour = map(torch.from_numpy, found)
-        column += low
-        if below is not None:
-            smaller = neighbour < below[column]
-            column, neighbour = column[smaller], neighbour[smaller]
-        yield column, neighbour
 
 
 def share_neighbour(

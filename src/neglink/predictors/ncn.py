@@ -2,20 +2,21 @@
 
 from typing import Annotated
 
-import numpy as np
 import scipy.sparse
 import torch
 from pydantic import Field
 from torch import Generator, Tensor, nn
 
 from neglink.graph import Graph
-from neglink.graph.neighbours import shared_neighbours
-from neglink.graph.ragged import offsets
-from neglink.graph.sparse import SparseMatrix, index_dtype
+from neglink.graph.ragged import blocks_of
+from neglink.graph.sparse import SparseMatrix
 from neglink.predictors.base import in_parts
 from neglink.predictors.gae import Propagating, PropagatingModel
 from neglink.predictors.layers import Block, Linear, hadamard
 from neglink.registry import component
+
+ENTRIES = 2**21
+"""Entries of rows that are multiplied together in one block of pairs: bounds memory."""
 
 
 @component
@@ -72,13 +73,8 @@ def common_neighbours(
 
     Its transpose, which the gradient needs, is made with it.
     """
-    found = [torch.stack(entries) for entries in shared_neighbours(graph, pairs)]
-    rows, columns = torch.cat([pairs[:, :0], *found], 1)
-    shape = (pairs.shape[1], graph.n)
-    index = index_dtype(*shape, rows.numel())
-    starts = offsets(torch.bincount(rows, minlength=shape[0]))
-    entries = (np.ones(rows.numel(), np.float32), *(
-        part.to(index).cpu().numpy() for part in (columns, starts)
-    ))  # fmt: skip
-    matrix = scipy.sparse.csr_array(entries, shape=shape)
+    rows, (left, right) = graph.scipy, pairs.cpu().numpy()
+    blocks = blocks_of(graph.degree[pairs].sum(0), ENTRIES)
+    shared = [rows[left[low:high]].multiply(rows[right[low:high]]) for low, high in blocks]
+    matrix = scipy.sparse.vstack([rows[:0], *shared], format="csr")
     return SparseMatrix.from_scipy(matrix, dtype).to(pairs.device)
