@@ -67,8 +67,8 @@ HEAD = f"""## Common neighbours
 
 {PAIRS:,} pairs of the train graph, half of them links, half random pairs. `look-ups`: the
 neighbours of the end with fewer links, each looked up among the other's (`shared_neighbours`), no
-more than that. `neglink`: what a step of `ncn` needs, the 0/1 matrix of the common neighbours, as scipy's
-product of rows of the adjacency, and its transpose. Separate processes, in turns.
+more than that. `neglink`: what a step of `ncn` needs, the 0/1 matrix of the common neighbours, as
+scipy's product of rows of the adjacency, and its transpose. Separate processes, in turns.
 
 | data set | shared a pair | look-ups, ms | neglink, ms | ratio | range | peak, MB |
 | --- | ---: | ---: | ---: | ---: | --- | --- |

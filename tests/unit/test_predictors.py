@@ -8,7 +8,7 @@ from neglink.graph import Graph, neighbours
 from neglink.graph.io import feature_matrix
 from neglink.graph.sparse import SparseMatrix
 from neglink.methods.mebns.student import call
-from neglink.predictors import PREDICTORS, Heuristic, base, layers, ncn, ncn
+from neglink.predictors import PREDICTORS, Heuristic, base, layers, ncn
 from neglink.predictors.base import normalised_features
 from neglink.predictors.gae import with_dropout
 from neglink.predictors.ncn import common_neighbours
