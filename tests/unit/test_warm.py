@@ -163,7 +163,7 @@ def test_the_child_ends_with_its_command(
     command.send_signal(how)
     command.communicate(timeout=10)
     assert command.returncode == -how
-    assert gone(child, within=warm.GRACE)
+    assert gone(child, within=1)
     assert (tmp_path / "cleaned").exists()
     assert starter.call(tmp_path, "train")[0] == 0  # the server goes on
 
