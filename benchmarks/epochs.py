@@ -5,7 +5,7 @@ from typing import Any
 
 from benchmarks import ours, peers
 from benchmarks.data import by_graph, train_graph
-from benchmarks.turns import Child, Work, duel
+from benchmarks.turns import Child, Work, duel, peak_cell, ratio_cells
 from neglink.graph import Graph
 from neglink.memory import keep_freed_memory
 
@@ -65,8 +65,6 @@ def as_markdown(results: dict[str, Any]) -> str:
         for what, row in figures["epochs"].items():
             text += (
                 f"| {name} | {figures['training_links']:,} | {what} | {row['first_ms']:.1f} "
-                f"| {row['second_ms']:.1f} | **{row['ratio']:.2f}** "
-                f"| {row['least']:.2f}–{row['greatest']:.2f} "
-                f"| {row['first_peak_mb']:.0f} / {row['second_peak_mb']:.0f} |\n"
+                f"| {row['second_ms']:.1f} | {ratio_cells(row)} | {peak_cell(row)} |\n"
             )
     return text

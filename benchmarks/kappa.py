@@ -9,7 +9,7 @@ from torch import Generator, Tensor
 
 from benchmarks import ours
 from benchmarks.data import settings, train_graph
-from benchmarks.turns import Child, Work, duel
+from benchmarks.turns import Child, Work, duel, peak_cell, ratio_cells
 from neglink.errors import DataError
 from neglink.graph import Graph
 from neglink.memory import keep_freed_memory
@@ -134,8 +134,7 @@ def as_markdown(results: dict[str, Any]) -> str:
         batch = "all" if row["batch_links"] is None else f"{row['batch_links']:,}"
         text += (
             f"| {name} | {row['links']:,} | {batch}{', masked' if row['mask_links'] else ''} "
-            f"| {row['first_ms']:,.1f} | {row['second_ms']:,.1f} | **{row['ratio']:.2f}** "
-            f"| {row['least']:.2f}–{row['greatest']:.2f} "
-            f"| {row['first_peak_mb']:.0f} / {row['second_peak_mb']:.0f} |\n"
+            f"| {row['first_ms']:,.1f} | {row['second_ms']:,.1f} "
+            f"| {ratio_cells(row)} | {peak_cell(row)} |\n"
         )
     return text

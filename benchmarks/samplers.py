@@ -10,7 +10,7 @@ import torch
 from torch_geometric.utils import negative_sampling
 
 from benchmarks.data import by_graph, settings, train_graph
-from benchmarks.turns import Child, Ratio, Work
+from benchmarks.turns import Child, Ratio, Work, ratio_cells
 from neglink.graph import Graph
 from neglink.graph.pairs import pair_dot
 from neglink.memory import keep_freed_memory
@@ -150,11 +150,7 @@ def as_markdown(results: dict[str, Any]) -> str:
         for name, row in figures["samplers"].items():
             text += (
                 f"| {graph} | {name} | {row['negatives_per_second']:,.0f} | {row['draw_ms']:,.1f} "
-                f"| {row['tables_ms']:,.1f} | {_cells(row['over_pyg'])} "
-                f"| {_cells(row['over_python'])} |\n"
+                f"| {row['tables_ms']:,.1f} | {ratio_cells(row['over_pyg'])} "
+                f"| {ratio_cells(row['over_python'])} |\n"
             )
     return text
-
-
-def _cells(ratio: dict[str, float]) -> str:
-    return f"**{ratio['ratio']:.2f}** | {ratio['least']:.2f}–{ratio['greatest']:.2f}"

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from benchmarks import peers
 from benchmarks.data import by_graph, half_links, train_graph
-from benchmarks.turns import Child, Work, duel
+from benchmarks.turns import Child, Work, agreed, duel, peak_cell, ratio_cells
 from neglink.graph import Graph
 from neglink.graph.subgraphs import double_radius_labels, enclosing_subgraphs
 from neglink.memory import keep_freed_memory
@@ -55,12 +55,10 @@ def measure(quick: bool, graphs: list[str]) -> Iterator[dict[str, Any]]:
     def one_graph(name: str, graph: Graph) -> dict[str, Any]:
         with Child("seal", "pyg", name) as pyg, Child("seal", "ours", name) as ours:
             row = duel(pyg, ours, "pairs", 2 if quick else GRAPHS.get(name, 5), warm=1)
-            nodes = {child.run("pairs")[1] for child in (pyg, ours)}
-        if len(nodes) != 1:
-            raise RuntimeError(f"{name}: the programs found {nodes} nodes; they must agree")
+            nodes = agreed(pyg, ours, "pairs")
         return {
             **row, "nodes": graph.n, "training_links": graph.m,
-            "pairs": PAIRS, "nodes_a_pair": nodes.pop() / PAIRS,
+            "pairs": PAIRS, "nodes_a_pair": nodes / PAIRS,
         }  # fmt: skip
 
     return by_graph(graphs or GRAPHS, one_graph)
@@ -86,7 +84,6 @@ def as_markdown(results: dict[str, Any]) -> str:
         pyg, ours = (1000 * row["pairs"] / row[key] for key in ("first_ms", "second_ms"))
         text += (
             f"| {name} | {row['nodes_a_pair']:,.0f} | {pyg:,.0f} | {ours:,.0f} "
-            f"| **{row['ratio']:.1f}** | {row['least']:.1f}–{row['greatest']:.1f} "
-            f"| {row['first_peak_mb']:.0f} / {row['second_peak_mb']:.0f} |\n"
+            f"| {ratio_cells(row, 1)} | {peak_cell(row)} |\n"
         )
     return text

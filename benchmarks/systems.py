@@ -10,7 +10,7 @@ import torch
 
 from benchmarks.data import settings
 from benchmarks.growth import slope
-from benchmarks.turns import Child, Work, duel, forget_peak
+from benchmarks.turns import Child, Work, duel, forget_peak, ratio_cells
 from neglink.graph import Graph, clean_links
 from neglink.graph.io import feature_matrix
 from neglink.memory import keep_freed_memory
@@ -190,8 +190,7 @@ def as_markdown(results: dict[str, Any]) -> str:
         for row in (*series["nodes"], *series["links"]):
             text += (
                 f"| {name} | {row['nodes']:,} | {row['links']:,} | {row['first_ms']:,.1f} "
-                f"| {row['second_ms']:,.1f} | **{row['ratio']:.2f}** "
-                f"| {row['least']:.2f}–{row['greatest']:.2f} "
+                f"| {row['second_ms']:,.1f} | {ratio_cells(row)} "
                 f"| {row['first_added_mb']:,.0f} | {row['second_added_mb']:,.0f} |\n"
             )
     rows = list(slopes(results))

@@ -157,3 +157,28 @@ def duel(
         "second_peak_mb": second.peak,
         "turns": turns,
     }
+
+
+def agreed(first: Child, second: Child, program: str) -> Any:
+    """The value that the program of both children gives.
+
+    Raises:
+        RuntimeError: the values differ.
+    """
+    values = [child.run(program)[1] for child in (first, second)]
+    if values[0] != values[1]:
+        raise RuntimeError(
+            f"{first.what}: {values[0]}; {second.what}: {values[1]}; they must agree"
+        )
+    return values[0]
+
+
+def ratio_cells(row: dict[str, float], places: int = 2) -> str:
+    """Ratio and range as two cells of a page's table."""
+    ratio, least, greatest = (f"{row[key]:.{places}f}" for key in ("ratio", "least", "greatest"))
+    return f"**{ratio}** | {least}–{greatest}"
+
+
+def peak_cell(row: dict[str, float]) -> str:
+    """Peak memories of a duel as a cell."""
+    return f"{row['first_peak_mb']:.0f} / {row['second_peak_mb']:.0f}"

@@ -11,7 +11,7 @@ from neglink.methods.mebns.student import call
 from neglink.predictors import PREDICTORS, Heuristic, base, layers, ncn
 from neglink.predictors.base import normalised_features
 from neglink.predictors.gae import with_dropout
-from neglink.predictors.ncn import common_neighbours
+from neglink.predictors.ncn import common_neighbours, looked_up
 from neglink.predictors.sage import neighbour_mean
 from tests.conftest import random_graph, seeded
 
@@ -180,12 +180,13 @@ def test_common_neighbours_in_blocks_equal_those_of_sets(monkeypatch):
     brief = graph.thinned(torch.ones(graph.m, dtype=torch.bool))
     for entries, table in ((2**21, False), (50, True)):
         monkeypatch.setattr(ncn, "ENTRIES", entries)
-        found = common_neighbours(brief, pairs)
-        assert torch.equal(found.csr.to_dense(), expected)
-        assert torch.equal(found.transposed.to_dense(), expected.T)
         monkeypatch.setattr("neglink.graph.graph.LOOKUP_BYTES", 10**6 if table else 0)
+        for found in (common_neighbours(brief, pairs), looked_up(brief, pairs, torch.float32)):
+            assert torch.equal(found.csr.to_dense(), expected)
+            assert torch.equal(found.transposed.to_dense(), expected.T)
+        assert ("_bits" in brief.__dict__) is table
         blocks = list(neighbours.shared_neighbours(brief, pairs, entries=entries))
-        assert (len(blocks) > 1, "_bits" in brief.__dict__) == (table, table)
+        assert (len(blocks) > 1) is table
         column, node = torch.cat([torch.stack(block) for block in blocks], 1)
         assert torch.equal(torch.stack([column, node]), expected.nonzero().T)
     assert common_neighbours(graph, pairs[:, :0]).shape == (0, 60)

@@ -8,15 +8,13 @@ from pydantic import Field
 from torch import Generator, Tensor, nn
 
 from neglink.graph import Graph
-from neglink.graph.ragged import blocks_of
-from neglink.graph.sparse import SparseMatrix
+from neglink.graph.neighbours import ENTRIES, shared_neighbours
+from neglink.graph.ragged import blocks_of, offsets
+from neglink.graph.sparse import SparseMatrix, csr_tensor, index_dtype
 from neglink.predictors.base import in_parts
 from neglink.predictors.gae import Propagating, PropagatingModel
 from neglink.predictors.layers import Block, Linear, hadamard
 from neglink.registry import component
-
-ENTRIES = 2**21
-"""Entries of rows that are multiplied together in one block of pairs: bounds memory."""
 
 
 @component
@@ -73,8 +71,29 @@ def common_neighbours(
 
     Its transpose, which the gradient needs, is made with it.
     """
-    rows, (left, right) = graph.scipy, pairs.cpu().numpy()
+    if pairs.device.type != "cpu":
+        return looked_up(graph, pairs, dtype)
+    rows, (left, right) = graph.scipy, pairs.numpy()
     blocks = blocks_of(graph.degree[pairs].sum(0), ENTRIES)
     shared = [rows[left[low:high]].multiply(rows[right[low:high]]) for low, high in blocks]
-    matrix = scipy.sparse.vstack([rows[:0], *shared], format="csr")
-    return SparseMatrix.from_scipy(matrix, dtype).to(pairs.device)
+    return SparseMatrix.from_scipy(scipy.sparse.vstack([rows[:0], *shared], format="csr"), dtype)
+
+
+def looked_up(graph: Graph, pairs: Tensor, dtype: torch.dtype) -> SparseMatrix:
+    """As `common_neighbours`, by torch alone, so that a GPU need not wait for the CPU."""
+    found = [torch.stack(entries) for entries in shared_neighbours(graph, pairs)]
+    rows, columns = torch.cat([pairs[:, :0], *found], 1)
+    shape = (pairs.shape[1], graph.n)
+    order = torch.argsort(columns, stable=True)
+    return SparseMatrix(
+        _ones(rows, columns, shape, dtype), _ones(columns[order], rows[order], shape[::-1], dtype)
+    )
+
+
+def _ones(rows: Tensor, columns: Tensor, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+    """A CSR tensor of ones at these places, rows ascending."""
+    height, width = shape
+    starts = offsets(torch.bincount(rows, minlength=height))
+    index = index_dtype(height, width, rows.numel())
+    ones = torch.ones(rows.shape, dtype=dtype, device=rows.device)
+    return csr_tensor(starts.to(index), columns.to(index), ones, (height, width))
