@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import scipy.sparse
@@ -342,6 +344,8 @@ def test_sparse_and_dense_features_give_one_answer(name, normalise, graph):
     other = dense_copy(graph)
     dense = settings.build(other, seeded()).eval().encode(other)
     assert torch.allclose(sparse, dense, atol=1e-5)
+    again = replace(settings, sparse=True).build(other, seeded()).eval().encode(other)
+    assert torch.equal(again, sparse)
 
 
 @pytest.mark.parametrize("name", TRAINED)

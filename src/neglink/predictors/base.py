@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Annotated, ClassVar, Protocol, runtime_checkable
 
+import scipy.sparse
 import torch
 from pydantic import Field
 from torch import Generator, Tensor, nn
@@ -10,7 +11,7 @@ from torch import Generator, Tensor, nn
 from neglink.graph import Graph
 from neglink.graph.pairs import pair_dot
 from neglink.graph.sparse import SparseMatrix
-from neglink.registry import component
+from neglink.registry import LATER, component
 
 PAIRS_AT_ONCE = 2**16
 """Pairs decoded together where no gradient is asked for."""
@@ -99,6 +100,9 @@ class NodeCentric:
     """Divide each node's features by the sum of their absolute values, as PyG's example does."""
     embedding: Annotated[int, Field(ge=1)] = 128
     """Width of the learned input of each node where the graph has no features."""
+    sparse: Annotated[bool, LATER] = False
+    """Hold the features as a sparse matrix even where more than 8 % of them are not 0: faster where
+    a first layer is narrow, or behind a product with the adjacency."""
 
 
 class NodeInput(nn.Module):
@@ -109,7 +113,7 @@ class NodeInput(nn.Module):
 
     def __init__(self, graph: Graph, settings: NodeCentric, generator: Generator) -> None:
         super().__init__()
-        self.normalise = settings.normalise
+        self.normalise, self.sparse = settings.normalise, settings.sparse
         self.width = graph.f or settings.embedding
         if not graph.f:
             self.rows = nn.Parameter(glorot(graph.n, self.width, generator))
@@ -118,7 +122,8 @@ class NodeInput(nn.Module):
         """X [n, f]: the features (rows summing to 1 if asked for), or the learned rows."""
         if graph.features is None:
             return self.rows
-        return normalised_features(graph) if self.normalise else graph.features
+        x = normalised_features(graph) if self.normalise else graph.features
+        return sparse_form(x) if self.sparse and isinstance(x, Tensor) else x
 
     def times(self, graph: Graph, weight: Tensor) -> Tensor:
         """X weight, shape [n, d]."""
@@ -155,6 +160,15 @@ def _normalise(features: SparseMatrix | Tensor) -> SparseMatrix | Tensor:
     total = abs(matrix).sum(1)
     total[total == 0] = 1
     return SparseMatrix.from_scipy(matrix.multiply(1 / total[:, None])).to(features.csr.device)
+
+
+def sparse_form(x: Tensor) -> SparseMatrix:
+    """Dense x as a sparse matrix, kept with x."""
+    kept: SparseMatrix | None = getattr(x, "_sparse_form", None)
+    if kept is None:
+        kept = SparseMatrix.from_scipy(scipy.sparse.csr_array(x.cpu().numpy())).to(x.device)
+        object.__setattr__(x, "_sparse_form", kept)
+    return kept
 
 
 def propagated_features(graph: Graph, normalise: bool) -> Tensor:
