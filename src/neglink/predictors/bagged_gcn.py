@@ -40,7 +40,7 @@ class BaggedGCNModel(LinkModel):
     def __init__(self, graph: Graph, settings: BaggedGCN, generator: Generator) -> None:
         super().__init__()
         one = GCN(
-            normalise=settings.normalise, embedding=settings.embedding,
+            normalise=settings.normalise, embedding=settings.embedding, sparse=settings.sparse,
             hidden=settings.hidden, d=settings.d,
         )  # fmt: skip
         self.bags = nn.ModuleList(GCNModel(graph, one, generator) for _ in range(settings.bags))
