@@ -13,8 +13,9 @@ from torch import Tensor
 from neglink.graph.ragged import offsets
 from neglink.graph.sparse import SparseMatrix, csr_tensor, index_dtype
 
-BITS_LIMIT = 2**29
-"""Largest n² for which links are kept as a bit table (64 MiB); beyond it, as sorted keys."""
+BITS_LIMIT = 2**27
+"""Largest n² for which links are kept as a bit table (16 MiB, what a cache holds); beyond it, a
+filter tells most pairs that are none, and the rest are looked up among sorted keys."""
 LOOKUP_BYTES = 8
 """Bytes of a bit table that are built in the time of one search among sorted keys."""
 FILTER_BITS = 8
