@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from itertools import chain
 from statistics import fmean
 from typing import Any, NamedTuple
 
@@ -467,7 +466,8 @@ def table_lines(frame: pd.DataFrame) -> list[str]:
 def _reached(values: pd.DataFrame, method: str) -> str:
     counts = Counter(values["verdict"])
     words = ", ".join(f"{counts[word]} {word}" for word in (REACHED, UNSETTLED, BELOW))
-    return f"of {len(values)} figures of {method}, {words}{_others(counts)}"
+    figures = "figure" if len(values) == 1 else "figures"
+    return f"of {len(values)} {figures} of {method}, {words}{_others(counts)}"
 
 
 def _signs(gains: pd.DataFrame) -> str:
@@ -490,9 +490,9 @@ def _tie_lines(frame: pd.DataFrame, results: Results) -> list[str]:
     found = {}
     for row in records(frame[frame["quantity"] != "gain"]):
         cell = (row["dataset"], row["predictor"], row["sampler"], row["method"])
-        ties = [one.ties.get(row["metric"]) for one in results.cells.get(cell, [])]
-        ends = [(tie["pessimistic"], tie["optimistic"]) for tie in ties if isinstance(tie, dict)]
-        if ends and None not in chain(*ends):
+        runs = results.cells.get(cell, [])
+        ends = [pair for one in runs if (pair := one.tie_ends(row["metric"])) is not None]
+        if ends:
             low, high = map(fmean, zip(*ends, strict=True))
             if high - low >= TIED:
                 name = " · ".join(part for part in cell if part != NONE)

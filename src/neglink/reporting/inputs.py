@@ -178,6 +178,16 @@ class Metrics(Part):
         method = settings.get("method") if isinstance(settings, dict) else None
         return method.get(name) if isinstance(method, dict) else None
 
+    def tie_ends(self, metric: str) -> tuple[float, float] | None:
+        """A test metric with equal scores counted against the link, and for it; None if unknown."""
+        ends = self.ties.get(metric)
+        if not isinstance(ends, dict):
+            return None
+        low, high = ends.get("pessimistic"), ends.get("optimistic")
+        if not isinstance(low, int | float) or not isinstance(high, int | float):
+            return None
+        return low, high
+
 
 class Curve(Part):
     """Loss and AUC by epoch; epochs count on from teacher to student."""

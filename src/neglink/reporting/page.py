@@ -138,11 +138,9 @@ def tie_notes(inputs: Inputs) -> Iterator[str]:
 
 def tie_ranges(result: Metrics) -> Iterator[tuple[str, float]]:
     """For each metric of a run, how far the order of ties can move it."""
-    for metric, ties in result.ties.items():
-        if isinstance(ties, dict):
-            ends = [ties.get(name) for name in ("optimistic", "pessimistic")]
-            if isinstance(ends[0], int | float) and isinstance(ends[1], int | float):
-                yield metric, abs(ends[0] - ends[1])
+    for metric in result.ties:
+        if (ends := result.tie_ends(metric)) is not None:
+            yield metric, ends[1] - ends[0]
 
 
 def provenance(inputs: Inputs) -> dict[str, str]:

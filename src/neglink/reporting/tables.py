@@ -101,7 +101,7 @@ def listed_cells(inputs: Inputs, results: Results) -> list[Cell]:
 
 def _missing_row(results: Results, cell: Cell, width: int) -> list[Item]:
     """A cell that the suite asks for and that has no run."""
-    items = [*run_items(cell), Item("0", order=0), Item("not run", why_not_run(cell, results))]
+    items = [*run_items(cell), Item("0", order=0), Item("not run:", why_not_run(cell, results))]
     return [*items, *(Item(NONE) for _ in range(width - len(items)))]
 
 
