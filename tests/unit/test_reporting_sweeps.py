@@ -295,8 +295,8 @@ def test_a_suite_asks_for_its_grids_and_heuristics(tmp_path: Path) -> None:
 
 def test_cells_without_a_run_are_named_with_the_reason_and_counted(tmp_path: Path) -> None:
     text = markdown(table(tmp_path, "results", [metrics()], **grid_of()), "")
-    assert "| pubmed | gcn | uniform | mebns | 0 | not run no run has the dataset pubmed |" in text
-    assert "| cora | gcn | uniform | mebns | 0 | not run no run has the method mebns |" in text
+    assert "| pubmed | gcn | uniform | mebns | 0 | not run: no run has the dataset pubmed |" in text
+    assert "| cora | gcn | uniform | mebns | 0 | not run: no run has the method mebns |" in text
     assert "Not run: 5 of the 6 cells that the suite asks for; 1 more have fewer seeds" in text
 
 
