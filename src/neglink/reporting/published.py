@@ -72,6 +72,7 @@ NAMES = {
     ("PULL", "pull-ws"): ("gcn-16", "uniform", "pull-ws"),
     ("DMNS", "gvae"): ("vgae", "uniform", "autoencoder"),
     ("DMNS", "arvga"): ("vgae", "uniform", "adversarial"),
+    ("DMNS", "seal"): ("seal", "uniform", "plain-mrr"),
     ("DMNS", "gat base"): ("dmns-gat", "uniform", "dmns-base"),
     ("DMNS", "sage base"): ("dmns-sage", "uniform", "dmns-base"),
     ("DMNS", "dmns"): ("dmns-gcn", "uniform", "dmns"),
