@@ -332,12 +332,22 @@ def test_the_table_has_means_pairs_and_the_published_figure(tmp_path: Path) -> N
     assert "public division into 140 training, 500 validation and 1,000 test nodes" in page
 
 
-def test_another_division_is_not_compared_with_the_published_one(tmp_path: Path) -> None:
-    inputs = loaded(tmp_path, [judged("nml", seed, 0.9, split="random") for seed in (0, 1)])
-    table = nodes_table(inputs, Results(inputs.metrics))
-    (figure,) = rows(table, "published")
+@pytest.mark.parametrize("split", ["public", "random"])
+def test_a_verdict_names_the_division_that_it_is_on(tmp_path: Path, split: str) -> None:
+    runs = [judged("nml", seed, 0.9 + seed / 100, split=split) for seed in (0, 1)]
+    inputs = loaded(tmp_path, runs)
+    (figure,) = rows(nodes_table(inputs, Results(inputs.metrics)), "published")
+    assert figure["verdict"] == "reached"
+    assert figure["why"].endswith(f"; our division is {split}")
+
+
+def test_a_division_that_is_not_on_record_is_not_compared(tmp_path: Path) -> None:
+    runs = [judged("nml", seed, 0.9) for seed in (0, 1)]
+    for run in runs:
+        del run["made_from"]["settings"]["nodes"]["split"]
+    inputs = loaded(tmp_path, runs)
+    (figure,) = rows(nodes_table(inputs, Results(inputs.metrics)), "published")
     assert figure["verdict"] == "not comparable"
-    assert "our division of the nodes is random" in figure["why"]
 
 
 def test_a_swept_value_is_chosen_on_validation_nodes(tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from neglink.errors import DataError, ReportError
 from neglink.files import read_json
 
+UNKNOWN = "unknown"
+"""Said of a setting that is not on record."""
 NONE = "–"
 """Stands for the sampler and method of a heuristic, which is not trained."""
 BASE, SYSTEM = "plain", "mebns"
@@ -322,16 +324,16 @@ class Nodes(Part):
     @property
     def division(self) -> str:
         """How the nodes were divided: public, random, or unknown where it is not on record."""
-        return str(self._tasks.get("split", "unknown"))
+        return str(self._tasks.get("split", UNKNOWN))
 
     @property
     def protocol(self) -> str:
         """How the embeddings were judged, in one line."""
-        counts, links = self.counts, self._tasks.get("links", "unknown")
+        counts, links = self.counts, self._tasks.get("links", UNKNOWN)
         text = f"tasks of nodes, {self.division} division into {counts.train:,} training, "
         text += f"{counts.valid:,} validation and {counts.test:,} test nodes"
         if self.division == "random":
-            text += f", {self._tasks.get('repeats', 'unknown')} repeats"
+            text += f", {self._tasks.get('repeats', UNKNOWN)} repeats"
         sent = {"whole": "all links", "train": "training links"}.get(str(links), f"{links} links")
         return f"{text}, messages along {sent}"
 

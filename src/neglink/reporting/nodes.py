@@ -13,7 +13,7 @@ import pandas as pd
 
 from neglink.reporting.against import NOT_COMPARABLE, REACHED, VERDICTS, Verdict, verdict
 from neglink.reporting.grid import duration
-from neglink.reporting.inputs import NONE, Inputs
+from neglink.reporting.inputs import NONE, UNKNOWN, Inputs
 from neglink.reporting.paired import Pair, paired_frame, paired_sheet
 from neglink.reporting.published import SOURCES, cells
 from neglink.reporting.sheets import (
@@ -123,10 +123,10 @@ def _notes(
         yield f"{names}: {text}."
     if published:
         yield (
-            f"{PAPER}: {SOURCES[PAPER]}. No standard deviation is known, and the division of the "
-            "nodes is taken as Planetoid's public one. Reached: our mean is at or above the "
-            "published figure. Below: our whole interval is below it. Not settled: our mean is "
-            "below it, our interval holds it."
+            f"{PAPER}: {SOURCES[PAPER]}. No standard deviation is known, nor which division of the "
+            "nodes its figures are of, Planetoid's public one or random ones: the verdict is on "
+            "that of our runs. Reached: our mean is at or above the published figure. Below: our "
+            "whole interval is below it. Not settled: our mean is below it, our interval holds it."
         )
     if pairs:
         yield (
@@ -198,9 +198,10 @@ def _published_rows(inputs: Inputs, found: Results) -> Iterator[Row]:
                 continue
             ours = found.summary(cell, PRIMARY)
             judged = verdict(figure["value"], ours)
-            if divisions[cell] != "public":
-                why = f"our division of the nodes is {divisions[cell]}, not the public one"
-                judged = Verdict(NOT_COMPARABLE, why)
+            if (division := divisions[cell]) == UNKNOWN:
+                judged = Verdict(NOT_COMPARABLE, "our division of the nodes is not on record")
+            else:
+                judged = Verdict(judged.word, f"{judged.why}; our division is {division}")
             apart = None if ours.mean is None else ours.mean - figure["value"]
             yield {
                 "kind": "published",
