@@ -150,7 +150,8 @@ def _point(child: Child) -> dict[str, Any]:
 
 def slope(points: list[dict[str, Any]], key: str = "seconds") -> float:
     """Exponent of links in the least-squares line on doubly logarithmic axes."""
-    return float(_line(points, key)[0])
+    found = float(_line(points, key)[0])
+    return round(found, 9) + 0.0  # a flat line's rounding error has either sign: no -0.00
 
 
 def _line(points: list[dict[str, Any]], key: str) -> Any:
