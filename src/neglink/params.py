@@ -13,7 +13,7 @@ import pydantic
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from neglink import datasets
-from neglink.datasets.custom import Custom
+from neglink.datasets.custom import FILES, Custom
 from neglink.datasets.planted import Planted
 from neglink.datasets.share import Share
 from neglink.errors import ParamsError, TrainingError
@@ -32,6 +32,8 @@ from neglink.registry import (
 from neglink.samplers import SAMPLERS
 from neglink.samplers.std import STD
 from neglink.splits import PROTOCOLS, SPLITS
+from neglink.splits.links import OfficialSplit
+from neglink.splits.official import Official
 from neglink.values import read_values, shown, strange_values
 
 LONGEST_LINE = 2000
@@ -570,10 +572,16 @@ def _data_problems(params: Params) -> Iterator[str]:
     yield from _settings_problems(Planted, "data.planted", _without(params.data.planted, "seed"))
     for name, entry in params.data.custom.items():
         yield from _settings_problems(Custom, f"data.custom.{name}", entry)
-        files = [Path(entry[key]).name for key in ("links", "features")
-                 if isinstance(entry.get(key), str)]  # fmt: skip
-        if len(files) == 2 and len(set(files)) == 1:  # a digest tells them apart by name
-            yield f"data.custom.{name}.features: another file of the name {files[0]!r}; rename one"
+        named: dict[str, str] = {}
+        for key in FILES:
+            file = Path(entry[key]).name if isinstance(entry.get(key), str) else None
+            if file in named:  # a digest tells files apart by name
+                yield (
+                    f"data.custom.{name}.{key}: {file!r} is also the name of the file at "
+                    f"{named[file]}; rename one"
+                )
+            elif file is not None:
+                named[file] = key
     for name, entry in params.data.shares.items():
         yield from _share_problems(params, name, entry)
 
@@ -610,11 +618,24 @@ def _suite_problems(params: Params, name: str, suite: SuiteParams) -> Iterator[s
         except ParamsError as error:
             yield f"{where}.heuristics: {error}"
     for dataset in suite.datasets:
-        for make in (resolver.split, resolver.protocol, resolver.ranked):
+        for key, make in (
+            ("split", resolver.split),
+            ("evaluation", resolver.protocol),
+            ("ranked", resolver.ranked),
+        ):
             try:
-                make(suite, dataset)
+                made = make(suite, dataset)
             except ParamsError as error:
                 yield f"{where}: {error}"
+                continue
+            needed = "valid" if isinstance(made, OfficialSplit) else "valid_negatives"
+            brings = dataset in datasets.DIVIDED or needed in params.data.custom.get(dataset, {})
+            if isinstance(made, OfficialSplit | Official) and not brings:
+                own = f"files of your own with {needed}"
+                yield (
+                    f"{where}.{key}: kind official, but {dataset!r} brings none; only "
+                    f"{', '.join(datasets.DIVIDED)} and {own} do. Take another kind"
+                )
     yield from _node_problems(params, resolver, suite, where)
     if suite.migration is not None:
         yield from _migration_problems(resolver, suite, f"{where}.migration")

@@ -14,6 +14,10 @@ from neglink.datasets import build_graph, fetch_files, identity
 from neglink.datasets.custom import Custom
 from neglink.errors import DataError, ParamsError
 from neglink.graph import Graph, load_graph, save_graph
+from neglink.splits import LinkSplit, make_split
+from neglink.splits.candidates import Candidates
+from neglink.splits.links import OfficialSplit
+from neglink.splits.official import Official
 
 TRIANGLE = [[0, 0, 1], [1, 2, 2]]
 
@@ -255,3 +259,96 @@ def test_any_edge_list_becomes_clean_links(
     assert [tuple(link) for link in graph.links.T.tolist()] == expected
     assert graph.n == max(map(max, rows)) + 1
     assert cleaning.rows == cleaning.links + cleaning.self_loops + cleaning.duplicates
+
+
+RING = "0,1\n1,2\n2,3\n3,4\n4,5\n0,5\n"
+
+
+def divided(folder: Path, **files: str) -> dict[str, Any]:
+    """Settings of a ring of six nodes with a division; `files` replace or add texts by setting."""
+    texts = {"links": RING, "valid": "2,1\n", "test": "5,4\n0,5\n", **files}
+    return {role: write(folder / f"{role}.csv", text) for role, text in texts.items()}
+
+
+@pytest.mark.parametrize("links", [RING, "0,1\n2,3\n3,4\n"])
+def test_your_own_division_is_kept_whether_the_links_hold_it_or_not(
+    tmp_path: Path, links: str
+) -> None:
+    graph = build(**divided(tmp_path, links=links))
+    assert graph.m == 6
+    made = make_split(graph, OfficialSplit(), Candidates(per_link=2), seed=3)
+    assert made.train.tolist() == [[0, 2, 3], [1, 3, 4]]
+    assert made.valid.tolist() == [[1], [2]]
+    assert made.test.tolist() == [[0, 4], [5, 5]]
+
+
+def test_your_own_shared_negatives_are_what_links_are_ranked_against(tmp_path: Path) -> None:
+    files = divided(tmp_path, valid_negatives="3,0\n1,4\n", test_negatives="0,2\n")
+    made = make_split(build(**files), OfficialSplit(), Official(), seed=0)
+    assert made.ranked["valid"].shared
+    assert made.ranked["valid"].negatives.tolist() == [[0, 1], [3, 4]]
+    assert made.ranked["test"].positives.tolist() == made.test.tolist()
+
+
+def test_your_own_negatives_of_each_link_stay_with_it(tmp_path: Path) -> None:
+    files = divided(tmp_path, valid_negatives="2,0\n4,2\n", test_negatives="5,1\n5,2\n0,2\n0,3\n")
+    graph = build(**files, negatives_per_link=2)
+    save_graph(tmp_path / "graph.npz", graph)
+    made = make_split(load_graph(tmp_path / "graph.npz"), OfficialSplit(), Official(), seed=0)
+    made.save(tmp_path / "split.npz")
+    ranked = LinkSplit.load(tmp_path / "split.npz").ranked["test"]
+    assert not ranked.shared
+    assert ranked.positives.tolist() == [[4, 0], [5, 5]]  # the order of the file, not sorted
+    assert ranked.negatives.tolist() == [[[1, 2], [0, 0]], [[5, 5], [2, 3]]]
+
+
+def test_a_division_by_names(tmp_path: Path) -> None:
+    links, valid, test = "b,a\na,c\n", "c,d\n", "d,e\n"
+    files = divided(tmp_path, links=links, valid=valid, test=test, test_negatives="a,e\n",
+                    valid_negatives="b,f\n")  # fmt: skip
+    graph = build(**files, ids="any", header=False)
+    assert graph.names is not None
+    assert graph.names.tolist() == ["a", "b", "c", "d", "e", "f"]
+    assert graph.official["test_neg"].tolist() == [[0], [4]]
+    assert OfficialSplit().divide(graph, np.random.default_rng(0)).test.tolist() == [[3], [4]]
+
+
+NEGATIVES = {"valid_negatives": "0,2\n", "test_negatives": "1,3\n"}
+
+
+@pytest.mark.parametrize(
+    ("files", "settings", "says"),
+    [
+        ({"valid": ""}, {}, "valid.csv: is empty"),
+        ({"valid": "3,3\n"}, {}, "valid.csv: row 1 of the data, ('3', '3'), is a node with itself"),
+        ({"test": "4,5\n5,4\n"}, {}, "test.csv: row 2 of the data, ('5', '4'), is there twice"),
+        ({"test": "4,5\n1,2\n"}, {}, "test.csv: row 2 of the data, ('1', '2'), is in"),
+        ({"links": "1,2\n4,5\n"}, {}, "links.csv: all its links are in"),
+        ({"valid": "-1,2\n"}, {}, "valid.csv: an id is -1"),
+        ({"valid": "1,9\n"}, {"nodes": 6}, "valid.csv: an id is 9, but nodes says 6"),
+        (NEGATIVES | {"test_negatives": "3,1\n0,5\n"}, {}, "row 2 of the data, ('0', '5'), is a l"),
+        (NEGATIVES | {"test_negatives": "2,0\n"}, {}, "test_negatives.csv: row 1 of the data"),
+        (NEGATIVES | {"valid_negatives": "2,0\n0,2\n"}, {}, "('0', '2'), is there twice"),
+        (NEGATIVES, {"negatives_per_link": 1}, "1 rows; negatives_per_link = 1 and the 2 links"),
+        (NEGATIVES | {"test_negatives": "5,1\n1,3\n"}, {"negatives_per_link": 1},
+         "test_negatives.csv: row 2 of the data, ('1', '3'), has no node of the link"),
+    ],
+)  # fmt: skip
+def test_a_row_that_does_not_fit_a_division_is_named(
+    tmp_path: Path, files: dict[str, str], settings: dict[str, Any], says: str
+) -> None:
+    assert says in refused(**divided(tmp_path, **files), **settings)
+
+
+@pytest.mark.parametrize("left_out", ["valid", "test"])
+def test_half_a_division_is_refused(tmp_path: Path, left_out: str) -> None:
+    files = divided(tmp_path)
+    del files[left_out]
+    assert f"needs {left_out} as well" in refused(**files)
+
+
+def test_an_identity_tells_which_side_a_file_is(tmp_path: Path) -> None:
+    files = divided(tmp_path)
+    swapped = files | {"valid": files["test"], "test": files["valid"]}
+    assert Custom(**files).identity() != Custom(**swapped).identity()
+    assert "sides" not in Custom(links=files["links"]).identity()

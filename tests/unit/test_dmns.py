@@ -664,6 +664,15 @@ def test_too_few_samples_are_refused():
         fitted(torch.randn(2, 4, 4, generator=seeded()), "full")
 
 
+def test_too_few_samples_are_refused_before_the_training(graph, monkeypatch):
+    monkeypatch.setattr(DMNSUpdate, "__call__", lambda *_: pytest.fail("trained"))
+    method = dmns(epochs=1, positivity_covariance="full", positivity_samples=4)
+    with pytest.raises(
+        TrainingError, match=r"needs \d+ samples, got 4: raise positivity_samples, or"
+    ):
+        fit(method, make_run(graph, "dmns-gcn"))
+
+
 def test_the_forward_process_itself_is_sublinear():
     """With the exact network for N(0, v), v < 1, each level is a wider Gaussian of the same mean:
     λ = v / (ᾱ v + 1 − ᾱ), which lies in (0, 1)."""

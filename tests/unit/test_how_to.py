@@ -1,5 +1,6 @@
 """The pages of docs/how-to: what they show must run."""
 
+import json
 import sys
 import tomllib
 from collections.abc import Callable, Iterator
@@ -24,7 +25,7 @@ from neglink.predictors import PREDICTORS
 from neglink.samplers import SAMPLERS, Context
 from neglink.splits import PROTOCOLS, SPLITS, make_split
 from tests.conftest import random_graph, seeded
-from tests.unit.documents import add_to_params, merged, only, own_params, run_line
+from tests.unit.documents import add_to_params, carry_out, merged, only, own_params, run_line
 
 Install = Callable[[str], dict[str, Any]]
 
@@ -124,12 +125,28 @@ def test_a_data_set_is_added_as_the_page_says(
     rows = ["1\t2", "2\t3", "3\t4", "4\t1", "2\t1"]
     Path("data/papers.tsv").write_text("\n".join(["citing\tcited", *rows]) + "\n")
     np.save("data/papers.npy", np.eye(4))
-    own, catalog = only(page, "python")
-    exec(own, {})
+    own, sides, catalog = only(page, "python")
+    scope: dict[str, Any] = {}
+    exec(own, scope)
     assert capsys.readouterr().out == "4 nodes, 4 links, 1 rows dropped as repeated\n"
     params = merged(own_params(), yaml.safe_load(only(page, "yaml")[0]))
     assert "papers-ra-s0" in suite_runs(params, "papers")
-    scope: dict[str, Any] = {}
+
+    def write(name: str, *rows: str) -> None:
+        Path(f"data/papers-{name}.tsv").write_text("\n".join(["citing\tcited", *rows]) + "\n")
+
+    write("valid", "1\t2")
+    write("test", "5\t30", "6\t30")
+    exec(sides, scope)
+    assert capsys.readouterr().out == "3 links to train on, 2 to test\n"
+    write("valid-negatives", *(f"1\t{v}" for v in range(10, 19)))
+    write("test-negatives", *(f"{u}\t{v}" for u in (5, 6) for v in range(10, 19)))
+    np.save("data/papers.npy", np.eye(30))
+    params = merged(params, yaml.safe_load(only(page, "yaml")[1]))
+    plan = Plan(check_params({**params, "suite": "papers-dmns", "seeds": 1}))
+    heuristic = next(step for step in plan.evaluations if "ppr" in step.label)
+    carry_out(heuristic)
+    assert json.loads(Path(heuristic.path).read_text())["counts"]["test_negatives"] == 18
     exec(catalog, scope)
     banner = "%%MatrixMarket matrix coordinate pattern symmetric"
     Path("edges.mtx").write_text(f"{banner}\n4 4 3\n2 1\n3 2\n4 1\n")

@@ -162,6 +162,21 @@ def test_an_unknown_name_is_told_with_the_nearest_known_one(
         ),
         ({"suites__one__ranked": {"per_link": 0}}, "suites.one: ranked.per_link: unknown key"),
         (
+            {"suites__one__split": {"kind": "official"}},
+            "suites.one.split: kind official, but 'planted' brings none; only ogbl-ddi and files "
+            "of your own with valid do. Take another kind",
+        ),
+        (
+            {"suites__one__datasets": ["mine"], "suites__one__ranked": {"kind": "official"},
+             "data__custom": {"mine": {"links": "a.csv", "valid": "b.csv", "test": "c.csv"}}},
+            "suites.one.ranked: kind official, but 'mine' brings none; only ogbl-ddi and files of "
+            "your own with valid_negatives do. Take another kind",
+        ),
+        (
+            {"data__custom": {"mine": {"links": "a.csv", "valid": "x/a.csv", "test": "c.csv"}}},
+            "data.custom.mine.valid: 'a.csv' is also the name of the file at links; rename one",
+        ),
+        (
             {"suites__one__primary": "f1"},
             "suites.one.primary = 'f1': not among its metrics "
             "['hits@20', 'hits@30', 'auc', 'mrr']",

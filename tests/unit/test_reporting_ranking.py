@@ -86,6 +86,8 @@ def test_a_relative_gain_is_over_the_best_other_of_each_metric(tmp_path: Path) -
     runs = [scored(seed, "mlp", 0.5, 0.8 + seed / 10) for seed in (0, 1)]
     runs += [scored(seed, "gcn", 0.4, 0.9) for seed in (0, 1)]
     runs += [scored(seed, "fgat", 0.6, 0.9) for seed in (0, 1)]
+    fuzzy = scored(0, "gcn", 0.9, 0.95)  # with FGAT's own negatives: no baseline
+    runs.append({**fuzzy, "run": {**fuzzy["run"], "sampler": "fns"}})
     runs += [
         {**scored(s, "cn", 0.9, 0.9), "run": {"dataset": "cora", "predictor": "cn", "seed": s}}
         for s in (0, 1)

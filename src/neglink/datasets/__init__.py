@@ -19,7 +19,11 @@ if TYPE_CHECKING:
     from neglink.datasets.share import Share
     from neglink.graph import Graph
 
+DIVIDED = ("ogbl-ddi",)
+"""Data sets of the catalog that come with a division of their links, and negatives."""
+
 __all__ = [
+    "DIVIDED",
     "Counts",
     "Entry",
     "KnownHash",
@@ -115,7 +119,7 @@ def official_split(name: str, files: Mapping[str, Path]) -> dict[str, Any]:
     """The split that comes with a data set: train, valid, test, valid_neg, test_neg, [2, k] each.
 
     Args:
-        name: only ogbl-ddi has one.
+        name: one of `DIVIDED`.
         files: its verified raw files, as `obtain` returns them.
 
     Raises:
@@ -123,8 +127,8 @@ def official_split(name: str, files: Mapping[str, Path]) -> dict[str, Any]:
     """
     from neglink.datasets.readers import ogb
 
-    if name != "ogbl-ddi":
-        raise DataError(f"{name}: has no official split; only ogbl-ddi has one")
+    if name not in DIVIDED:
+        raise DataError(f"{name}: has no official split; only {', '.join(DIVIDED)} has one")
     return ogb.official_split(files)
 
 

@@ -189,7 +189,7 @@ def _report(kind: str, graph: Graph, cleaning: Cleaning | None) -> dict[str, Any
     counts["isolated"] = int((graph.degree == 0).sum())
     if graph.labels is not None:
         counts["classes"] = len(set(graph.labels.tolist()) - {-1})
-    counts |= {side: int(pairs.shape[1]) for side, pairs in graph.official.items()}
+    counts |= {side: int(pairs[0].size) for side, pairs in graph.official.items()}
     return {
         "kind": kind,
         "counts": counts,

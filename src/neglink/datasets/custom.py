@@ -5,7 +5,7 @@ Nothing is unpickled, and what is wrong with a file is said with its row.
 
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from io import StringIO
 from itertools import dropwhile, filterfalse
 from pathlib import Path
@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from neglink.datasets.readers.base import RawGraph
 from neglink.datasets.readers.matrix_market import read_coordinates
 from neglink.errors import DataError, ParamsError
 from neglink.files import sha256
 from neglink.graph import Cleaning, Graph
-from neglink.registry import component, settings_of
+from neglink.registry import LATER, component, telling_settings
 
 if TYPE_CHECKING:  # pandas takes long to import, and most users of this module read no table
     import pandas as pd
@@ -30,6 +30,12 @@ SEPARATORS = {".csv": ",", ".tsv": "\t", ".txt": r"\s+", ".edges": r"\s+"}
 """What stands between the columns, by suffix."""
 
 FORMATS = (*SEPARATORS, ".mtx", ".npz")
+
+SIDES = ("valid", "test")
+"""Settings that name files of links to be held out."""
+
+FILES = ("links", "features", *SIDES, *(f"{side}_negatives" for side in SIDES))
+"""Settings that name files."""
 
 SPARSEST = 1000
 """Largest ratio of the greatest integer id to the number of ids; beyond, they are names."""
@@ -54,6 +60,9 @@ class Custom:
     are comments), a Matrix Market coordinate list (.mtx) or an .npz file: either a sparse matrix
     by scipy.sparse.save_npz, or one array of pairs, [2, rows] or [rows, 2], called `links` where
     there are several. Directions, repetitions and self-loops are dropped and counted.
+
+    A division of your own is two more such files, `valid` and `test`, and is used by
+    `split: {kind: official}`. `links` may hold their links too; what is left is trained on.
     """
 
     links: Path
@@ -71,6 +80,33 @@ class Custom:
     """The id of the first node, for integer ids in a table or array; .mtx always starts at 1."""
     nodes: Annotated[int, Field(ge=2, le=MOST_NODES)] | None = None
     """Number of nodes; None takes the rows of the features, else the greatest id."""
+    valid: Annotated[Path | None, LATER] = None
+    """File of the validation links, each once."""
+    test: Annotated[Path | None, LATER] = None
+    """File of the test links, each once."""
+    valid_negatives: Annotated[Path | None, LATER] = None
+    """File of the pairs that validation links are ranked against where `evaluation` is
+    `{kind: official}`."""
+    test_negatives: Annotated[Path | None, LATER] = None
+    """File of the pairs that test links are ranked against."""
+    negatives_per_link: Annotated[int | None, Field(ge=1), LATER] = None
+    """None: every link of a side is ranked against all negatives of the side. A number c: against
+    c of its own, the rows c · i to c · i + c − 1 for row i, from 0, of `valid` or `test`; each
+    keeps one of the link's nodes."""
+
+    @model_validator(mode="after")
+    def _both_sides(self) -> "Custom":
+        for one, needed in (
+            ("valid", "test"),
+            ("test", "valid"),
+            ("valid_negatives", "test_negatives"),
+            ("test_negatives", "valid_negatives"),
+            ("valid_negatives", "valid"),
+            ("negatives_per_link", "valid_negatives"),
+        ):
+            if getattr(self, one) is not None and getattr(self, needed) is None:
+                raise ValueError(f"{one} needs {needed} as well: give both, or leave {one} out")
+        return self
 
     def build(self) -> tuple[Graph, Cleaning]:
         """The clean graph, and what cleaning dropped.
@@ -79,8 +115,8 @@ class Custom:
             DataError: a file is missing, not of its format, or holds what a graph cannot.
             ParamsError: settings that do not go together.
         """
-        for path in self._files():
-            _require(path)
+        for role, path in self.files().items():
+            _require(path, role)
         try:
             raw = self._named() if self.ids == "any" else self._numbered()
         except (OSError, UnicodeDecodeError) as error:
@@ -100,52 +136,68 @@ class Custom:
         Raises:
             DataError: a file is missing.
         """
-        settings = {k: v for k, v in settings_of(self).items() if k not in {"links", "features"}}
-        hashes = {path.name: sha256(_require(path)) for path in self._files()}
-        return {"settings": settings, "files": hashes}
+        files = self.files()
+        settings = {k: v for k, v in telling_settings(self).items() if k not in FILES}
+        hashes = {path.name: sha256(_require(path, role)) for role, path in files.items()}
+        sides = {role: path.name for role, path in files.items() if role in FILES[2:]}
+        return {"settings": settings, "files": hashes} | ({"sides": sides} if sides else {})
 
-    def _files(self) -> list[Path]:
-        return [self.links] if self.features is None else [self.links, self.features]
+    def files(self) -> dict[str, Path]:
+        """The files by the settings that name them."""
+        named = {role: getattr(self, role) for role in FILES}
+        return {role: path for role, path in named.items() if path is not None}
+
+    def _pair_files(self) -> dict[str, Path]:
+        return {role: path for role, path in self.files().items() if role != "features"}
 
     def _numbered(self) -> RawGraph:
         features = None if self.features is None else _read_features(self.features, self.header)
-        square = None
-        if self.links.suffix == ".mtx":
-            try:
-                listed = read_coordinates(self.links)
-            except (ValueError, OverflowError) as error:  # text that is none, or endless numbers
-                raise DataError(f"{self.links}: cannot be read ({error})") from None
-            pairs, square = listed.pairs, listed.n
-        elif self.links.suffix == ".npz":
-            pairs, square = _read_npz(self.links)
-        else:
-            pairs = _integers(self.links, _read_table(self.links, self.header, self.columns))
-        if square is None:
-            pairs = pairs - self.first_id
-        return RawGraph(self._count(pairs, square, features), pairs, features)
+        read = {role: self._read_pairs(path) for role, path in self._pair_files().items()}
+        pairs = {role: found for role, (found, _) in read.items()}
+        square = max((rows for _, rows in read.values() if rows), default=None)
+        return self._raw(self._count(pairs, square, features), pairs, features)
 
-    def _count(self, pairs: NDArray[np.int64], square: int | None, features: Any) -> int:
+    def _read_pairs(self, path: Path) -> tuple[NDArray[np.int64], int | None]:
+        """Pairs [2, rows] of numbers from 0, and the number of nodes where the file says it."""
+        if path.suffix == ".mtx":
+            try:
+                listed = read_coordinates(path)
+            except (ValueError, OverflowError) as error:  # text that is none, or endless numbers
+                raise DataError(f"{path}: cannot be read ({error})") from None
+            return listed.pairs, listed.n
+        if path.suffix == ".npz":
+            pairs, square = _read_npz(path)
+        else:
+            pairs, square = _integers(path, _read_table(path, self.header, self.columns)), None
+        return (pairs - self.first_id if square is None else pairs), square
+
+    def _count(
+        self, pairs: Mapping[str, NDArray[np.int64]], square: int | None, features: Any
+    ) -> int:
         """Number of nodes, after all that is said of it has been compared."""
-        highest = int(pairs.max(initial=-1))
-        if pairs.min(initial=0) < 0:
-            raise DataError(
-                f"{self.links}: an id is {pairs.min() + self.first_id}; ids start at "
-                f"{self.first_id}. Set first_id, or ids: any if they are names"
-            )
+        for role, path in self._pair_files().items():
+            lowest = int(pairs[role].min(initial=0))
+            if lowest < 0:
+                raise DataError(
+                    f"{path}: an id is {lowest + self.first_id}; ids start at {self.first_id}. Set "
+                    "first_id, or ids: any if they are names"
+                )
+        last = max(pairs, key=lambda role: int(pairs[role].max(initial=-1)))
+        highest, path = int(pairs[last].max(initial=-1)), self.files()[last]
         rows = None if features is None else int(features.shape[0])
         if self.nodes and rows is not None and rows != self.nodes:
             raise DataError(f"{self.features}: {rows} rows, but nodes = {self.nodes}")
         n = self.nodes or rows or square or highest + 1
         if highest >= n:
-            source = "nodes says" if self.nodes else f"{self.features} has rows for"
+            source = "nodes says" if self.nodes else f"{self.features or self.links} has rows for"
             raise DataError(
-                f"{self.links}: an id is {highest + self.first_id}, but {source} {n} nodes "
+                f"{path}: an id is {highest + self.first_id}, but {source} {n} nodes "
                 f"(ids {self.first_id} to {n - 1 + self.first_id})"
             )
-        linked = np.unique(pairs).size
+        linked = np.unique(np.concatenate([*pairs.values()], axis=1)).size
         if n == highest + 1 and n > SPARSEST * max(1, linked):
             raise DataError(
-                f"{self.links}: ids reach {highest}, and only {linked} occur. They look like "
+                f"{path}: ids reach {highest}, and only {linked} occur. They look like "
                 "names: set ids: any"
             )
         if rows is None and n > max(FEW_NODES, SPARSEST * linked):
@@ -156,8 +208,10 @@ class Custom:
         return n
 
     def _named(self) -> RawGraph:
-        if self.links.suffix not in SEPARATORS:
-            raise ParamsError(f"data.ids = 'any': {self.links.suffix} files hold integer ids")
+        files = self._pair_files()
+        for path in files.values():
+            if path.suffix not in SEPARATORS:
+                raise ParamsError(f"data.ids = 'any': {path.suffix} files hold integer ids")
         if self.header is None:
             raise ParamsError(
                 "data.header: say true or false; with ids: any the first line cannot be told from "
@@ -165,25 +219,111 @@ class Custom:
             )
         if self.nodes or self.first_id:
             raise ParamsError("data.ids = 'any': leave nodes and first_id out")
-        ends = _read_table(self.links, self.header, self.columns, named=True)
-        _refuse_empty(self.links, ends)
-        features, names = None, np.unique(ends)
+        ends = {}
+        for role, path in files.items():
+            ends[role] = _read_table(path, self.header, self.columns, named=True)
+            _refuse_empty(path, ends[role])
+        features, names = None, np.unique(np.concatenate([*ends.values()], axis=1))
         if self.features is not None:
+            known = names
             features, names = _named_features(self.features, self.header)
-            strangers = np.setdiff1d(ends, names)
+            strangers = np.setdiff1d(known, names)
             if strangers.size:
                 raise DataError(
                     f"{self.features}: no row for {strangers.size} of the nodes, such as "
                     f"{str(strangers[0])!r}"
                 )
-        return RawGraph(len(names), np.searchsorted(names, ends), features, names=names)
+        pairs = {role: np.searchsorted(names, found) for role, found in ends.items()}
+        return self._raw(len(names), pairs, features, names)
+
+    def _raw(
+        self,
+        n: int,
+        pairs: Mapping[str, NDArray[np.int64]],
+        features: Any,
+        names: NDArray[np.str_] | None = None,
+    ) -> RawGraph:
+        """The links of all files, and the division where there is one."""
+        links = np.concatenate([pairs[role] for role in ("links", *SIDES) if role in pairs], axis=1)
+        called = names if names is not None else np.arange(n) + self.first_id
+        official = self._division(n, pairs, called) if "valid" in pairs else {}
+        return RawGraph(n, links, features, official=official, names=names)
+
+    def _division(
+        self, n: int, pairs: Mapping[str, NDArray[np.int64]], called: NDArray[Any]
+    ) -> dict[str, NDArray[np.int64]]:
+        """The sides and their negatives as `RawGraph.official` holds them.
+
+        Raises:
+            DataError: a row is not what its file is for; says which.
+        """
+        files, official = self.files(), {}
+        keys = {role: _keys(found, n) for role, found in pairs.items()}
+
+        def refuse(role: str, bad: NDArray[np.bool_], what: str) -> None:
+            if bad.any():
+                row = int(bad.argmax())
+                pair = tuple(map(str, called[pairs[role][:, row]]))
+                raise DataError(f"{files[role]}: row {row + 1} of the data, {pair}, {what}")
+
+        for side, negatives in zip(SIDES, FILES[-2:], strict=True):
+            for role in (side, negatives):
+                if role in pairs:
+                    if keys[role].size == 0:
+                        raise DataError(f"{files[role]}: holds no pairs")
+                    refuse(role, pairs[role][0] == pairs[role][1], "is a node with itself")
+            refuse(side, _repeats(keys[side]), "is there twice; list each link once")
+            official[side] = pairs[side]
+        refuse("test", np.isin(keys["test"], keys["valid"]), f"is in {files['valid']} too")
+        if np.isin(keys["links"], np.concatenate([keys[side] for side in SIDES])).all():
+            raise DataError(
+                f"{self.links}: all its links are in {files['valid']} or {files['test']}; no link "
+                "is left to train on"
+            )
+        linked = np.concatenate([keys[role] for role in ("links", *SIDES)])
+        for side, negatives in zip(SIDES, FILES[-2:], strict=True):
+            if negatives not in pairs:
+                continue
+            refuse(negatives, np.isin(keys[negatives], linked), "is a link; negatives are none")
+            if self.negatives_per_link is None:
+                refuse(negatives, _repeats(keys[negatives]), "is there twice; each counts once")
+                official[f"{side}_neg"] = pairs[negatives]
+                continue
+            links, each = pairs[side], self.negatives_per_link
+            if pairs[negatives].shape[1] != links.shape[1] * each:
+                raise DataError(
+                    f"{files[negatives]}: {pairs[negatives].shape[1]} rows; negatives_per_link = "
+                    f"{each} and the {links.shape[1]} links of {files[side]} need "
+                    f"{links.shape[1] * each}"
+                )
+            owner = np.repeat(links, each, axis=1)
+            near = (pairs[negatives][:, None] == owner[None]).any(axis=(0, 1))
+            refuse(negatives, ~near, "has no node of the link whose turn it is")
+            official[f"{side}_neg"] = pairs[negatives].reshape(2, -1, each)
+        if "test_negatives" in pairs and self.negatives_per_link is None:
+            both = np.isin(keys["test_negatives"], keys["valid_negatives"])
+            refuse("test_negatives", both, f"is in {files['valid_negatives']} too")
+        return official
 
 
-def _require(path: Path) -> Path:
+def _keys(pairs: NDArray[np.int64], n: int) -> NDArray[np.int64]:
+    """A number for each pair, the same in both directions."""
+    keys: NDArray[np.int64] = pairs.min(axis=0) * n + pairs.max(axis=0)
+    return keys
+
+
+def _repeats(keys: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which keys have come before."""
+    again = np.ones(keys.size, dtype=np.bool_)
+    again[np.unique(keys, return_index=True)[1]] = False
+    return again
+
+
+def _require(path: Path, role: str) -> Path:
     try:
         if not path.is_file():
             found = "a folder, not a file" if path.is_dir() else "no such file"
-            raise DataError(f"{path}: {found}. Check data.links and data.features")
+            raise DataError(f"{path}: {found}. Check data.{role}")
     except OSError as error:  # such as a name that is too long
         raise DataError(f"{path}: cannot be read ({error.strerror})") from None
     return path

@@ -92,7 +92,8 @@ class Graph:
     truth: dict[str, NDArray[Any]] = field(default_factory=dict)
     """What the planted graph knows about itself; see `datasets.planted`."""
     official: dict[str, NDArray[Any]] = field(default_factory=dict)
-    """Splits that come with the data: train, valid, test, valid_neg, test_neg, pairs [2, k]."""
+    """Splits that come with the data: train, valid, test, pairs [2, k]; valid_neg and test_neg,
+    pairs [2, q], or [2, k, c] where each link of the side has its own."""
     names: NDArray[np.str_] | None = None
     """Name of each node [n] where the input gave names in place of ids 0 … n − 1."""
     brief: bool = False

@@ -12,6 +12,8 @@ from neglink.evaluation.intervals import interval
 from neglink.reporting.inputs import BASE, BASES, NONE, Metrics, Protocol, Sweep
 
 LEVEL = 0.95
+BASE_SAMPLER = "uniform"
+"""The negatives of a baseline."""
 """Level of every interval; a difference is shown where the adjusted p-value is below 1 - LEVEL."""
 
 Cell = tuple[str, str, str, str]
@@ -110,13 +112,16 @@ def overall(results: "Results", pairs: Iterable[tuple[Cell, Cell]], metric: str)
 def relative_gain(results: "Results", cell: Cell, metrics: Iterable[str]) -> Summary:
     """By how much a cell is above the best of the others in each metric, a share, by seed.
 
-    The best is the cell of another predictor on the same data set whose mean over all seeds is
-    highest, chosen for each metric on its own; chosen on the test links, as papers do, it favours
-    the others. Heuristics are left out: FGAT's paper, which prints such a gain, compares with
-    networks. No value where there is no other cell.
+    The best is the cell of another predictor with uniform negatives on the same data set whose
+    mean over all seeds is highest, chosen for each metric on its own; chosen on the test links, as
+    papers do, it favours the others. Heuristics are left out: FGAT's paper, which prints such a
+    gain, compares with networks, and with none on its own negatives. No value where there is no
+    other cell.
     """
     others = [
-        one for one in results.unswept if one[0] == cell[0] and one[1] != cell[1] and one[3] != NONE
+        one
+        for one in results.unswept
+        if one[0] == cell[0] and one[1] != cell[1] and one[2] == BASE_SAMPLER and one[3] != NONE
     ]
     shares: dict[int, list[float]] = {}
     for metric in metrics:

@@ -60,7 +60,7 @@ class RandomSplit:
 
 @component
 class OfficialSplit:
-    """The division that the data set was published with. It does not depend on the seed.
+    """The division that the data set comes with. It does not depend on the seed.
 
     Train links are the links of the graph that are neither validation nor test links.
     Source for ogbl-ddi: Hu et al. (2020), section 5.3 (divided by the protein that drugs target).
@@ -74,8 +74,9 @@ class OfficialSplit:
         """
         if not {"valid", "test"} <= graph.official.keys():
             raise SplitError(
-                "split.kind: official, but this data set was not published with a division of its "
-                "links. Use split.kind: random, or a data set that has one (ogbl-ddi)."
+                "split.kind: official, but this data set has no division of its own. Use "
+                "split.kind: random, or a data set that has one (ogbl-ddi, or files of your own "
+                "with valid and test)."
             )
         held = {s: once(keys_of(graph.official[s], graph.n)) for s in ("valid", "test")}
         rest = np.setdiff1d(

@@ -1,16 +1,16 @@
-"""The negatives that a data set was published with."""
+"""The negatives that a data set comes with."""
 
 from numpy.random import Generator
 
 from neglink.errors import SplitError
 from neglink.graph import Graph
 from neglink.registry import component
-from neglink.splits.base import Ranked, Side, Sides, keys_of, pairs_of
+from neglink.splits.base import RANKED_SIDES, Ranked, Side, Sides, keys_of, pairs_of
 
 
 @component
 class Official:
-    """The published validation and test negatives, shared by the links of a side.
+    """The published validation and test negatives, shared by the links of a side or of each link.
 
     They do not depend on the seed, nor on how many links a side holds.
     Source for ogbl-ddi: Hu et al. (2020), where Hits@20 is read.
@@ -24,15 +24,15 @@ class Official:
         """
         if not {"valid_neg", "test_neg"} <= graph.official.keys():
             raise SplitError(
-                "evaluation.kind: official, but this data set was not published with "
-                "negatives. Use evaluation.kind: uniform, or a data set that has them "
-                "(ogbl-ddi)."
+                "evaluation.kind: official, but this data set has no negatives of its own. Use "
+                "evaluation.kind: uniform, or a data set that has them (ogbl-ddi, or files of your "
+                "own with valid_negatives and test_negatives)."
             )
-        valid, test = (
-            pairs_of(keys_of(graph.official[name], graph.n), graph.n)
-            for name in ("valid_neg", "test_neg")
-        )
-        return {
-            "valid": Ranked(sides.valid, valid, shared=True),
-            "test": Ranked(sides.test, test, shared=True),
-        }
+        return {side: self._side(graph, sides, side) for side in RANKED_SIDES}
+
+    def _side(self, graph: Graph, sides: Sides, side: Side) -> Ranked:
+        negatives = pairs_of(keys_of(graph.official[f"{side}_neg"], graph.n), graph.n)
+        if negatives.dim() == 2:
+            return Ranked(sides.of(side), negatives, shared=True)
+        links = pairs_of(keys_of(graph.official[side], graph.n), graph.n)  # in the order of theirs
+        return Ranked(links, negatives, shared=False)

@@ -31,7 +31,8 @@ class RawGraph:
     labels: NDArray[Any] | None = None
     """Class of each node, shape [n]; -1 where unknown."""
     official: dict[str, NDArray[np.int64]] = field(default_factory=dict)
-    """Splits that come with the data, pairs [2, k] each, as published."""
+    """Splits that come with the data, as published: links [2, k] of each side; pairs [2, q] of its
+    negatives, or [2, k, c] where each link has its own."""
     names: NDArray[np.str_] | None = None
     """Name of each node, shape [n]."""
 

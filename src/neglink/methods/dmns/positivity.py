@@ -57,12 +57,7 @@ def fitted(samples: Tensor, covariance: Covariance = "diagonal") -> Gaussian:
         ValueError: too few samples for the covariance asked for.
     """
     count, d = samples.shape[1:]
-    needed = 2 if covariance == "diagonal" else d + 1
-    if count < needed:
-        raise ValueError(
-            f"a {covariance} covariance of {d} dimensions needs {needed} samples, got {count}: "
-            f"raise positivity_samples"
-        )
+    require_samples(count, d, covariance)
     mean = samples.mean(1)
     centred = samples - mean[:, None]
     variance = centred.square().sum(1) / (count - 1)  # [k, d]
@@ -71,6 +66,20 @@ def fitted(samples: Tensor, covariance: Covariance = "diagonal") -> Gaussian:
         return Gaussian(mean, torch.diag_embed((variance + ridge).sqrt()))
     full = centred.transpose(1, 2) @ centred / (count - 1)
     return Gaussian(mean, torch.linalg.cholesky(full + torch.diag_embed(ridge.expand(-1, d))))
+
+
+def require_samples(count: int, d: int, covariance: Covariance) -> None:
+    """Refuse fewer samples than a covariance of d dimensions needs.
+
+    Raises:
+        ValueError: with the number needed.
+    """
+    needed = 2 if covariance == "diagonal" else d + 1
+    if count < needed:
+        raise ValueError(
+            f"a {covariance} covariance of {d} dimensions needs {needed} samples, got {count}: "
+            f"raise positivity_samples"
+        )
 
 
 def slopes(positive: Gaussian, negative: Gaussian, points: Tensor) -> Tensor:

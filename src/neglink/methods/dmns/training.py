@@ -13,7 +13,7 @@ from torch.nn.functional import logsigmoid
 from neglink.errors import TrainingError
 from neglink.graph import Graph
 from neglink.methods.base import Checkpoint, Run
-from neglink.methods.dmns.positivity import positivity
+from neglink.methods.dmns.positivity import positivity, require_samples
 from neglink.methods.loop import Batch, adam, train_epochs, training_batches
 from neglink.methods.parts import found, stored
 from neglink.methods.resume import Parts
@@ -32,7 +32,8 @@ def train_dmns(settings: DMNS, run: Run) -> Checkpoint:
     """Train by `DMNS`; the diffusion's weights of the kept epoch come as extras.
 
     Raises:
-        TrainingError: the predictor has no embeddings, or a loss is not finite.
+        TrainingError: the predictor has no embeddings, the check of positivity has too few samples
+            for them, or a loss is not finite.
     """
     model = run.model()
     if model.edge_centric:
@@ -41,6 +42,8 @@ def train_dmns(settings: DMNS, run: Run) -> Checkpoint:
             "node-centric predictor (gcn, gat, sage, dmns-gcn), or method plain with sampler "
             "diffusion"
         )
+    if settings.levels and settings.positivity_queries:
+        _require_samples(settings, embeddings_of(model, run.graph).shape[1])
     update = DMNSUpdate(settings, run, model)
     made = train_epochs(
         run, model, update, settings.epochs, settings, stop=update.stop, beside=update.extras
@@ -185,6 +188,16 @@ def stored_diffusion(settings: DMNS, made: Checkpoint, z: Tensor) -> Diffusion:
     diffusion = Diffusion(settings, z.shape[1], z.device, torch.Generator())
     diffusion.network.load_state_dict(found(made.extras, "diffusion"))
     return diffusion
+
+
+def _require_samples(settings: DMNS, d: int) -> None:
+    """Refuse before the training what the check after it could not do."""
+    try:
+        require_samples(settings.positivity_samples, d, settings.positivity_covariance)
+    except ValueError as error:
+        raise TrainingError(
+            f"method dmns: {error}, or set positivity_covariance: diagonal"
+        ) from None
 
 
 def _check(settings: DMNS, run: Run, made: Checkpoint) -> Json:
