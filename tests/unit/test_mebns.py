@@ -8,10 +8,16 @@ from neglink.errors import ParamsError, TrainingError
 from neglink.graph import Graph
 from neglink.graph.sparse import SparseMatrix
 from neglink.methods import METHODS
-from neglink.methods.base import MetaData, Run, fit
+from neglink.methods.base import Checkpoint, MetaData, Run, fit
 from neglink.methods.loop import logits_of, training_batches, without_links
+from neglink.methods.mebns import metadata
 from neglink.methods.mebns.meta_learner import MetaLearner
-from neglink.methods.mebns.metadata import gaussian_rate, score_variance, sure_pairs
+from neglink.methods.mebns.metadata import (
+    gaussian_rate,
+    require_both_classes,
+    score_variance,
+    sure_pairs,
+)
 from neglink.methods.mebns.student import meta_gradient, top_share
 from neglink.predictors import PREDICTORS
 from tests.conftest import random_graph, seeded
@@ -97,21 +103,39 @@ def test_hard_samples_are_the_floor_of_the_share_by_teacher_score():
 
 def test_sure_pairs_under_both_thresholds():
     variance = torch.tensor([1e-7, 1e-3, 1e-8, 1e-6, 1e-2])
-    labels = torch.tensor([1.0, 1.0, 0.0, 0.0, 0.0])
     absolute = METHODS.make("mebns", threshold="absolute", tau=1e-5)
-    assert sure_pairs(absolute, variance, labels, seeded()).tolist() == [0, 2, 3]
+    assert sure_pairs(absolute, variance, seeded()).tolist() == [0, 2, 3]
     quantile = METHODS.make("mebns", tau_quantile=0.4)
-    assert sure_pairs(quantile, variance, labels, seeded()).tolist() == [0, 2]
+    assert sure_pairs(quantile, variance, seeded()).tolist() == [0, 2]
 
 
 def test_meta_data_of_one_class_is_refused_with_the_key_to_change():
-    variance, labels = torch.tensor([0.1, 0.2]), torch.tensor([1.0, 0.0])
+    variance = torch.tensor([0.1, 0.2])
+    absolute = METHODS.make("mebns", threshold="absolute", tau=1e-9)
     with pytest.raises(TrainingError, match=r"0 of 2 pairs lie below tau=1e-09.*threshold"):
-        sure_pairs(
-            METHODS.make("mebns", threshold="absolute", tau=1e-9), variance, labels, seeded()
-        )
-    with pytest.raises(TrainingError, match="not of both classes"):
-        sure_pairs(METHODS.make("mebns", tau_quantile=0.5), variance, labels, seeded())
+        require_both_classes(absolute, variance, torch.tensor([]))
+    quantile = METHODS.make("mebns", tau_quantile=0.5)
+    with pytest.raises(TrainingError, match=r"1 of 2 pairs .* tau_quantile=0\.5, not of both"):
+        require_both_classes(quantile, variance, torch.tensor([1.0]))
+
+
+@pytest.mark.parametrize("surest", [1, 60])
+def test_random_meta_data_is_checked_as_it_is_chosen(graph, monkeypatch, surest):
+    """A single pair is of one class; the 60 surest are too, all links, but not 60 at random."""
+    run = make_run(graph)
+    variance = torch.arange(2 * run.graph.m, dtype=torch.float64)  # links come first
+    monkeypatch.setattr(metadata, "score_variance", lambda *given: variance)
+    settings = {"threshold": "absolute", "tau": surest, "meta_data": "random"}
+    recipe = METHODS.make("mebns", **settings)
+    teacher = Checkpoint(run.model().state_dict())
+    if surest == 1:
+        with pytest.raises(TrainingError, match="as many were chosen at random, not of both"):
+            metadata.collect_metadata(recipe, run, teacher)
+        return
+    assert run.graph.m > surest
+    chosen = metadata.collect_metadata(recipe, run, teacher)
+    assert chosen.labels.numel() == surest
+    assert 0 < int(chosen.labels.sum()) < surest
 
 
 def test_variance_equals_that_of_the_single_passes(graph):
@@ -201,11 +225,11 @@ def test_every_variant_trains_and_repeats_itself(variant, predictor):
 def test_pairs_of_equal_variance_become_meta_data_at_random():
     variance, labels = torch.zeros(1000), (torch.arange(1000) < 500).float()
     recipe = METHODS.make("mebns", tau_quantile=0.3)
-    chosen = sure_pairs(recipe, variance, labels, seeded())
+    chosen = sure_pairs(recipe, variance, seeded())
     assert chosen.tolist() == sorted(set(chosen.tolist()))
     assert chosen.numel() == 300
     assert 100 < int(labels[chosen].sum()) < 200
-    assert not torch.equal(chosen, sure_pairs(recipe, variance, labels, seeded(1)))
+    assert not torch.equal(chosen, sure_pairs(recipe, variance, seeded(1)))
 
 
 def drawn(run, **settings):

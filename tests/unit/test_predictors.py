@@ -286,6 +286,9 @@ def test_dropout_keeps_the_mean_and_drops_the_share():
     assert dropped.unique().tolist() == pytest.approx([0, 4 / 3])
     assert (dropped == 0).float().mean().item() == pytest.approx(0.25, abs=0.005)
     assert (dropped == 0).float().mean(0).max() < 0.4  # no column is special
+    nearly_all = layers.dropout(torch.ones(300, 1001), 0.999, training=True)
+    assert nearly_all.unique().tolist() == [0, 256]
+    assert nearly_all.mean().item() == pytest.approx(1, abs=0.2)
     same = torch.ones(3)
     assert layers.dropout(same, 0.25, training=False) is same
     assert layers.dropout(same, 0.0, training=True) is same

@@ -11,7 +11,7 @@ from neglink import samplers
 from neglink.errors import ParamsError
 from neglink.graph import Graph
 from neglink.graph.pairs import pair_dot
-from neglink.samplers import mcns
+from neglink.samplers import base, mcns
 from neglink.samplers.base import Context, uniform_non_neighbours
 from neglink.samplers.k_hop import k_hop_sets
 from neglink.samplers.mcns import (
@@ -57,6 +57,12 @@ def test_no_negative_is_a_training_link_or_the_node_itself(name, edge_centric, s
 
 
 @pytest.mark.parametrize("name", FORMS)
+def test_no_links_have_no_negatives(name, graph):
+    none = graph.links[:, :0]
+    assert FORMS[name].sample(context_for(graph), none, seeded()).shape == (2, 0)
+
+
+@pytest.mark.parametrize("name", FORMS)
 def test_the_same_seed_draws_the_same_negatives(name, graph):
     first, again, other = (
         FORMS[name].sample(context_for(graph), graph.arcs, seeded(s)) for s in (4, 4, 5)
@@ -98,6 +104,20 @@ def test_draws_follow_the_stated_distribution(graph, sampler, weight):
     node = int(graph.degree.argmax())
     weights = weight(graph, node).double() * allowed_nodes(graph, node)
     assert_distribution(draws(sampler, graph, node), weights)
+
+
+@pytest.mark.parametrize("power", [0.75, 10])
+def test_pns_keeps_its_law_where_redraws_find_nothing(monkeypatch, power):
+    monkeypatch.setattr(base, "CANDIDATES_AT_ONCE", 200 * 1000)  # blocks of a thousand centres
+    links = [*((0, v) for v in range(1, 197)), (1, 197), (1, 198), (2, 197), (3, 197)]
+    hub = Graph(200, torch.tensor(links).t())
+    weights = hub.degree.double() ** power * allowed_nodes(hub, 0)
+    assert_distribution(draws(samplers.make("pns", power=power), hub, 0), weights)
+
+
+def test_pns_draws_uniformly_where_no_valid_node_has_a_link():
+    star = Graph(7, torch.tensor([[0, 0, 0], [1, 2, 3]]))
+    assert_distribution(draws(samplers.make("pns"), star, 0), allowed_nodes(star, 0).double())
 
 
 def test_k_hop_draws_are_uniform_over_the_neighbourhood():

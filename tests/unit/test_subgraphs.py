@@ -180,6 +180,17 @@ def assert_same(one, two):
         assert torch.equal(getattr(one.subgraphs, name), getattr(two.subgraphs, name)), name
 
 
+@pytest.mark.parametrize("enclosing", ["union", "intersection"])
+def test_pairs_need_not_be_contiguous(graph, enclosing):
+    rows = graph.links[:, :9].t().contiguous()
+    found, same = (
+        enclosing_subgraphs(graph, pairs, 2, enclosing=enclosing)
+        for pairs in (rows.t(), rows.t().contiguous())
+    )
+    assert torch.equal(found.nodes, same.nodes)
+    assert torch.equal(found.columns, same.columns)
+
+
 def test_reverse_pairs_each_arc_with_its_opposite():
     batch = enclosing_subgraphs(random_graph(), torch.tensor([[0, 3], [1, 9]]), 2)
     heads, tails = batch.arcs

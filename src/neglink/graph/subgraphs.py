@@ -260,7 +260,7 @@ def _block(
         table[keys] = -1
     else:
         shift = torch.tensor([[0], [k * n]], device=graph.device)  # v's neighbourhoods after u's
-        seeds, other = (ends + shift).view(1, -1), (ends.flip(0) + shift).view(1, -1)
+        seeds, other = (ends + shift).reshape(1, -1), (ends.flip(0) + shift).reshape(1, -1)
         twice = pairs.repeat(1, 2)
         reached = _neighbourhoods(graph, seeds, other, twice, hops, per_hop, table)
         keys = reached[reached >= k * n] - k * n

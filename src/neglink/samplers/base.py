@@ -87,20 +87,21 @@ Draw = Callable[[Tensor], Tensor]
 
 
 def redraw_links(
-    graph: Graph, centres: Tensor, draw: Draw, generator: Generator, rounds: int = ROUNDS
-) -> Tensor:
+    graph: Graph, centres: Tensor, draw: Draw, generator: Generator, rounds: int = ROUNDS,
+    last_resort: Draw | None = None,
+) -> Tensor:  # fmt: skip
     """Pairs (u, v) with v from `draw`, drawn again where v is u or linked to u.
 
     The accepted v follow the drawn distribution restricted to valid nodes. Where `rounds` redraws
-    have not found one (u is linked to nearly everything), v is drawn uniformly from the valid
-    nodes of u.
+    have not found one (u is linked to nearly everything), v comes from the last resort.
 
     Args:
         graph: the train graph.
         centres: u, shape [k].
         draw: candidates for some of the centres, without regard to links.
-        generator: used only in the last resort.
+        generator: used only in the uniform last resort.
         rounds: redraws before the last resort.
+        last_resort: valid nodes for the centres that are left; none draws them uniformly.
 
     Returns:
         Pairs, shape [2, k].
@@ -120,7 +121,12 @@ def redraw_links(
         still = graph.has_links(pairs[:, bad]) | (again == candidates)
         bad = bad[still]
     if bad.numel():
-        pairs[1, bad] = uniform_non_neighbours(graph, centres[bad], generator)
+        left = centres[bad]
+        pairs[1, bad] = (
+            uniform_non_neighbours(graph, left, generator)
+            if last_resort is None
+            else last_resort(left)
+        )
     return pairs
 
 

@@ -45,7 +45,7 @@ class RecNS:
         k = positives.shape[1]
         region = k_hop_sets(context.train_graph, self.hops, inner=self.hops - 1)
         repeated = positives.repeat_interleave(self.candidates, dim=1)
-        pool = draw_from(region, context, repeated, generator)[1].view(k, -1)  # [k, candidates]
+        pool = draw_from(region, context, repeated, generator)[1].view(k, self.candidates)
         alpha = torch.rand(k, 1, generator=generator, device=positives.device)
         own, helped = (pool_scores(score, end, pool) for end in positives)
         best = (alpha * own + (1 - alpha) * helped).argmax(1, keepdim=True)

@@ -24,7 +24,7 @@ def collect_metadata(settings: MeBNS, run: Run, teacher: Checkpoint) -> MetaData
     """O_m of eq. 9, from the training links and one draw of the STD-Generator.
 
     Raises:
-        TrainingError: no pair, or pairs of one class only, lie below the threshold.
+        TrainingError: no pair is chosen, or pairs of one class only.
     """
     run = with_std_generator(settings, run)
     model = run.model(teacher.weights).requires_grad_(False).eval()
@@ -34,10 +34,11 @@ def collect_metadata(settings: MeBNS, run: Run, teacher: Checkpoint) -> MetaData
     pairs = torch.cat([samples.positives, samples.negatives], 1)  # [2, k]
     labels = labels_of(samples)
     variance = score_variance(model, run.graph, pairs, settings, generator)
-    chosen = sure_pairs(settings, variance, labels, generator)
+    chosen = sure_pairs(settings, variance, generator)
     if settings.meta_data == "random":
         order = torch.randperm(labels.numel(), generator=generator, device=labels.device)
         chosen = order[: chosen.numel()].sort().values
+    require_both_classes(settings, variance, labels[chosen])
     summary = _summary(variance, labels, chosen)
     return MetaData(pairs[:, chosen], labels[chosen], summary)
 
@@ -79,30 +80,40 @@ def gaussian_rate(generator: Generator) -> float:
             return rate
 
 
-def sure_pairs(settings: MeBNS, variance: Tensor, labels: Tensor, generator: Generator) -> Tensor:
+def sure_pairs(settings: MeBNS, variance: Tensor, generator: Generator) -> Tensor:
     """Indices of the pairs whose variance [k] is below the threshold, ascending.
 
     Under a quantile, pairs of equal variance are taken at random: an MLP, which no dropped link
     can reach, has variance 0 everywhere.
+    """
+    if settings.threshold == "absolute":
+        return (variance < settings.tau).nonzero().squeeze(-1)
+    count = max(1, int(settings.tau_quantile * variance.numel()))
+    order = torch.randperm(variance.numel(), generator=generator, device=variance.device)
+    return order[variance[order].argsort(stable=True)[:count]].sort().values
+
+
+def require_both_classes(settings: MeBNS, variance: Tensor, labels: Tensor) -> None:
+    """Refuse meta data without pairs of both classes.
+
+    Args:
+        settings: say how the pairs were chosen.
+        variance: of all pairs, shape [k].
+        labels: of the chosen pairs, 1 or 0.
 
     Raises:
         TrainingError: there is none, or all are of one class.
     """
-    if settings.threshold == "absolute":
-        chosen = (variance < settings.tau).nonzero().squeeze(-1)
-    else:
-        count = max(1, int(settings.tau_quantile * variance.numel()))
-        order = torch.randperm(variance.numel(), generator=generator, device=variance.device)
-        chosen = order[variance[order].argsort(stable=True)[:count]].sort().values
-    if chosen.numel() == 0 or bool((labels[chosen] == labels[chosen[0]]).all()):
-        bound = (
-            f"tau={settings.tau:g}"
-            if settings.threshold == "absolute"
-            else f"tau_quantile={settings.tau_quantile:g}"
-        )
-        raise TrainingError(
-            f"{chosen.numel()} of {variance.numel()} pairs lie below {bound}, not of both classes "
-            f"(smallest variance {float(variance.min()):g}, median {float(variance.median()):g}). "
-            "Raise it, or set methods.mebns.threshold: quantile."
-        )
-    return chosen
+    if labels.numel() and bool((labels != labels[0]).any()):
+        return
+    bound = (
+        f"tau={settings.tau:g}"
+        if settings.threshold == "absolute"
+        else f"tau_quantile={settings.tau_quantile:g}"
+    )
+    chosen = ", and as many were chosen at random" if settings.meta_data == "random" else ""
+    raise TrainingError(
+        f"{labels.numel()} of {variance.numel()} pairs lie below {bound}{chosen}, not of both "
+        f"classes (smallest variance {float(variance.min()):g}, median "
+        f"{float(variance.median()):g}). Raise it, or set methods.mebns.threshold: quantile."
+    )
