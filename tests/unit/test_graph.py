@@ -1,3 +1,4 @@
+from dataclasses import replace
 from itertools import pairwise
 
 import networkx as nx
@@ -10,6 +11,7 @@ from scipy.stats import chisquare
 from torch.autograd import forward_ad
 
 import neglink.graph.graph as graph_module
+from neglink.errors import DataError
 from neglink.graph import Graph, clean_links, load_graph, save_graph
 from neglink.graph import k_hop as k_hop_module
 from neglink.graph.first_paths import FirstPaths
@@ -36,6 +38,55 @@ def test_cleaned_links_are_the_set_of_undirected_pairs(pairs):
 def test_an_id_out_of_range_is_refused():
     with pytest.raises(ValueError, match=r"\[0, 3\)"):
         clean_links(np.array([[0], [3]]), 3)
+
+
+@pytest.mark.parametrize(
+    ("pairs", "said"),
+    [
+        ([[0, 1], [1, 2], [0, 2]], r"shape \[3, 2\], expected \[2, rows\]"),
+        ([[0, 1, 2]], r"shape \[1, 3\], expected \[2, rows\]"),
+        ([0, 1], r"shape \[2\], expected \[2, rows\]"),
+        ([[0.0, 1.0], [1.5, 2.0]], r"is 1\.5, expected integers"),
+        ([[0.0], [np.nan]], "is nan, expected integers"),
+        ([[0.0], [np.inf]], r"\[0\.0, inf\], expected \[0, 3\)"),
+        ([["0"], ["1"]], "type <U1, expected integers"),
+    ],
+)
+def test_what_is_no_list_of_pairs_is_refused_with_what_is_expected(pairs, said):
+    with pytest.raises(ValueError, match=said):
+        clean_links(np.array(pairs), 3)
+
+
+def test_ids_may_be_whole_numbers_of_any_type():
+    for kind in (np.float32, np.int16, np.uint64):
+        links, _ = clean_links(np.array([[2, 0], [1, 2]], dtype=kind), 3)
+        assert links.dtype == np.int64
+        assert links.tolist() == [[0, 1], [2, 2]]
+
+
+@pytest.mark.parametrize(
+    "links",
+    [
+        [(0, 1), (1, 0)],
+        [(1, 2), (0, 1)],
+        [(0, 2), (0, 1)],
+        [(0, 1), (0, 1)],
+        [(1, 1)],
+        [(2, 1)],
+        [(0, 3)],
+        [(-1, 1)],
+        [(-1, 1), (0, 1)],
+    ],
+    ids=["both ways", "unsorted", "unsorted second", "twice", "loop", "second first", "beyond n",
+         "negative", "negative before others"],
+)  # fmt: skip
+def test_links_that_are_not_as_stated_are_refused(links, graph):
+    with pytest.raises(ValueError, match=r"ids in \[0, 3\).*clean_links"):
+        Graph(3, torch.tensor(links).t())
+    with pytest.raises(ValueError, match="clean_links"):
+        Graph(3, torch.tensor([[0, 1], [1, 2], [0, 2]]))
+    with pytest.raises(ValueError, match="clean_links"):
+        graph.with_links(graph.arcs)
 
 
 @pytest.mark.parametrize("bits", [2**29, 0])
@@ -242,3 +293,9 @@ def test_a_graph_survives_its_file(tmp_path, graph):
     assert torch.equal(read.links, graph.links)
     assert torch.equal(read.labels, labelled.labels)
     assert torch.equal(read.features.csr.to_dense(), graph.features.csr.to_dense())
+
+
+def test_a_file_of_links_that_no_graph_has_is_named(tmp_path, graph):
+    save_graph(tmp_path / "g.npz", replace(graph, links=graph.links.flip(0), brief=True))
+    with pytest.raises(DataError, match=r"g\.npz: links .*clean_links"):
+        load_graph(tmp_path / "g.npz")

@@ -47,18 +47,27 @@ def clean_links(pairs: NDArray[Any], n: int) -> tuple[NDArray[np.int64], Cleanin
     """Undirected links of a list of node pairs: no self-loops, each once, smaller id first, sorted.
 
     Args:
-        pairs: node ids, shape [2, rows], each in [0, n).
+        pairs: node ids, shape [2, rows], integers in [0, n).
         n: number of nodes.
 
     Returns:
         Links, shape [2, m], sorted by (first, second), and counts of what was dropped.
 
     Raises:
-        ValueError: an id lies outside [0, n).
+        ValueError: another shape, ids that are no integers, or an id outside [0, n).
     """
-    pairs = np.asarray(pairs, dtype=np.int64)
+    pairs = np.asarray(pairs)
+    if pairs.ndim != 2 or pairs.shape[0] != 2:
+        raise ValueError(
+            f"pairs have shape {list(pairs.shape)}, expected [2, rows]: a pair in each column"
+        )
+    if pairs.dtype.kind not in "iuf":
+        raise ValueError(f"node ids are of type {pairs.dtype}, expected integers")
     if pairs.size and (pairs.min() < 0 or pairs.max() >= n):
         raise ValueError(f"node ids lie in [{pairs.min()}, {pairs.max()}], expected [0, {n})")
+    if pairs.dtype.kind == "f" and (fraction := pairs != np.floor(pairs)).any():
+        raise ValueError(f"a node id is {pairs[fraction][0]}, expected integers")
+    pairs = pairs.astype(np.int64, copy=False)
     loops = pairs[0] == pairs[1]
     kept = pairs[:, ~loops]
     directed = once(kept[0] * n + kept[1])
@@ -97,8 +106,33 @@ class Graph:
     names: NDArray[np.str_] | None = None
     """Name of each node [n] where the input gave names in place of ids 0 … n − 1."""
     brief: bool = False
-    """Made for one step, like a graph without the links of a batch: a bit table of its links is
-    made only where the look-ups of one call pay for it."""
+    """Made for one step, like a graph without the links of a batch: its links are not checked, and
+    a bit table of them is made only where the look-ups of one call pay for it."""
+
+    def __post_init__(self) -> None:
+        """Refuse links that are not as stated.
+
+        Raises:
+            ValueError: not int64 [2, m]; a link twice or out of order, a first id that is not the
+                smaller one, or an id outside [0, n).
+        """
+        if not self.brief and not self._links_as_stated():
+            raise ValueError(
+                f"links {list(self.links.shape)} of {self.links.dtype} are not what a graph holds: "
+                f"int64 [2, m], first id < second id, sorted, each once, ids in [0, {self.n}). "
+                "Pass them through neglink.graph.clean_links"
+            )
+
+    def _links_as_stated(self) -> bool:
+        if self.links.dtype != torch.int64 or self.links.dim() != 2 or self.links.shape[0] != 2:
+            return False
+        if self.m == 0:
+            return True
+        first, second = self.links
+        keys = self._keys(self.links)
+        # as first id < second id < n, a negative id gives a negative key, and the least comes first
+        in_range = (keys[0] >= 0) & (second.amax() < self.n)
+        return bool(in_range & (first < second).all() & (keys[1:] > keys[:-1]).all())
 
     @property
     def m(self) -> int:
@@ -124,7 +158,7 @@ class Graph:
 
     def thinned(self, kept: Tensor) -> "Graph":
         """The same nodes with some of the links, `kept` bool [m]; its arcs come without sorting."""
-        thin = replace(self.with_links(self.links[:, kept]), brief=True)
+        thin = replace(self, links=self.links[:, kept], official={}, brief=True)
         thin.__dict__["arcs"] = self.arcs[:, kept[self.arc_links]]
         return thin
 

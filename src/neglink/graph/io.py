@@ -7,6 +7,7 @@ import numpy as np
 import scipy.sparse
 import torch
 
+from neglink.errors import DataError
 from neglink.files import read_arrays, write_arrays
 from neglink.graph.graph import Graph
 from neglink.graph.sparse import SparseMatrix
@@ -37,7 +38,11 @@ def save_graph(path: Path, graph: Graph) -> None:
 
 
 def load_graph(path: Path) -> Graph:
-    """Read what `save_graph` wrote."""
+    """Read what `save_graph` wrote.
+
+    Raises:
+        DataError: the file is damaged, or holds links that no graph has.
+    """
     arrays = read_arrays(path)
     features: Any = None
     if "features_data" in arrays:
@@ -47,15 +52,18 @@ def load_graph(path: Path) -> Graph:
         )
     elif "features" in arrays:
         features = arrays["features"]
-    return Graph(
-        n=int(arrays["n"]),
-        links=torch.from_numpy(arrays["links"]),
-        features=feature_matrix(features),
-        labels=torch.from_numpy(arrays["labels"]) if "labels" in arrays else None,
-        truth=_with_prefix(arrays, "truth_"),
-        official=_with_prefix(arrays, "official_"),
-        names=arrays.get("names"),
-    )
+    try:
+        return Graph(
+            n=int(arrays["n"]),
+            links=torch.from_numpy(arrays["links"]),
+            features=feature_matrix(features),
+            labels=torch.from_numpy(arrays["labels"]) if "labels" in arrays else None,
+            truth=_with_prefix(arrays, "truth_"),
+            official=_with_prefix(arrays, "official_"),
+            names=arrays.get("names"),
+        )
+    except ValueError as error:
+        raise DataError(f"{path}: {error}") from None
 
 
 def _with_prefix(arrays: dict[str, Any], prefix: str) -> dict[str, Any]:
