@@ -8,6 +8,7 @@ read off the class.
 
 import difflib
 import importlib
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
 from functools import cache
@@ -17,6 +18,7 @@ from typing import Any, Generic, TypeVar, dataclass_transform
 import pydantic
 from pydantic import ConfigDict, TypeAdapter
 from pydantic.dataclasses import dataclass as pydantic_dataclass
+from pydantic.errors import PydanticSchemaGenerationError
 
 from neglink.errors import ParamsError
 
@@ -118,23 +120,38 @@ class Registry(Generic[T]):
         """The class called `name`.
 
         Raises:
-            ParamsError: no such name; the text gives `where` it was asked for and what exists.
+            ParamsError: no such name; the text gives `where` it was asked for and what exists. Or
+                an installed package claims the name, and has no such component.
         """
         known = self._known
         if name not in known:
             at = f"{where} = " if where else ""
             raise ParamsError(f"{at}{name!r}: no such {self.what}{suggest(name, known)}")
-        module, _, attribute = known[name].partition(":")
-        return getattr(importlib.import_module(module), attribute)  # type: ignore[no-any-return]
+        try:
+            return _loaded(known[name])
+        except (ImportError, AttributeError, PydanticSchemaGenerationError) as error:
+            if name in self._builtin:
+                raise
+            raise ParamsError(
+                f"{self.what} {name!r}: the entry point {known[name]} in {self.group} cannot be "
+                f"loaded ({_reason(error)}). Repair or uninstall the package that brings it."
+            ) from error
 
     def name_of(self, part: T) -> str:
-        """The name under which a component's class is registered."""
-        own = f"{type(part).__module__}:{type(part).__qualname__}"
-        for name in self._known:
-            kind = self.get(name)
-            if own == f"{kind.__module__}:{kind.__qualname__}":
+        """The name under which a component's class is registered.
+
+        Raises:
+            ParamsError: there is none.
+        """
+        kind = type(part)
+        for name, value in self._known.items():
+            module, _, attribute = value.partition(":")
+            # whoever made the part has imported its module; others may not even be importable
+            if getattr(sys.modules.get(module), attribute, None) is kind:
                 return name
-        raise ParamsError(f"{own} is not registered as a {self.what}")
+        raise ParamsError(
+            f"{kind.__module__}:{kind.__qualname__} is not registered as a {self.what}"
+        )
 
     def make(self, name: str, /, where: str = "", **settings: Any) -> T:
         """The component called `name` with these settings.
@@ -180,6 +197,20 @@ def telling_settings(part: Any) -> dict[str, Any]:
         for name, value in settings_of(part).items()
         if LATER not in known[name].metadata or getattr(part, name) != known[name].default
     }
+
+
+def _loaded(value: str) -> type[Any]:
+    """The component at "module:Class"."""
+    module, _, attribute = value.partition(":")
+    kind: type[Any] = getattr(importlib.import_module(module), attribute)
+    adapter(kind)
+    return kind
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, PydanticSchemaGenerationError):
+        return "its class is no component: put @neglink.registry.component above it"
+    return str(error)
 
 
 @cache
