@@ -21,6 +21,7 @@ from neglink.samplers.mcns import (
     nearest_nodes,
     propose,
 )
+from neglink.samplers.std import STD
 from tests.conftest import random_graph, seeded
 
 NAMES = samplers.SAMPLERS.names()
@@ -137,6 +138,25 @@ def test_std_mixes_neighbourhood_and_base_with_probability_delta():
     allowed = allowed_nodes(graph, node).double()
     mixed = 0.3 * near / near.sum() + 0.7 * allowed / allowed.sum()
     assert_distribution(draws(samplers.make("std", delta=0.3), graph, node), mixed)
+
+
+@pytest.mark.parametrize("structure", ["uniform", "walk"])
+@pytest.mark.parametrize(("fallback", "share"), [("base", 1.0), ("uniform", 0.2)])
+def test_std_draws_from_its_base_where_nobody_is_near(structure, fallback, share):
+    """Two cliques: all near nodes are linked. The base knows one node of the other clique."""
+    cliques = [(u, v) for low in (0, 4) for u in range(low, low + 4) for v in range(u + 1, low + 4)]
+    graph = Graph(9, torch.tensor(cliques).t())  # node 8 has no link
+
+    class Seven:
+        def sample(self, context, positives, generator):
+            return torch.stack([positives[0], torch.full_like(positives[0], 7)])
+
+    sampler = STD(Seven(), delta=0.5, structure=structure, fallback=fallback)
+    positives = torch.tensor([[0], [1]]).expand(2, 4000)
+    drawn = sampler.sample(Context(graph), positives, seeded())
+    assert torch.equal(drawn[0], positives[0])
+    expected = 0.5 + 0.5 * share  # of the near half: all, or one of the five valid nodes
+    assert float((drawn[1] == 7).double().mean()) == pytest.approx(expected, abs=0.03)
 
 
 def test_std_can_draw_its_neighbourhood_by_walks(graph):

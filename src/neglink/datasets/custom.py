@@ -275,7 +275,8 @@ class Custom:
             refuse(side, _repeats(keys[side]), "is there twice; list each link once")
             official[side] = pairs[side]
         refuse("test", np.isin(keys["test"], keys["valid"]), f"is in {files['valid']} too")
-        if np.isin(keys["links"], np.concatenate([keys[side] for side in SIDES])).all():
+        proper = keys["links"][pairs["links"][0] != pairs["links"][1]]
+        if np.isin(proper, np.concatenate([keys[side] for side in SIDES])).all():
             raise DataError(
                 f"{self.links}: all its links are in {files['valid']} or {files['test']}; no link "
                 "is left to train on"

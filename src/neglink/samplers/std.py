@@ -8,8 +8,11 @@ from torch import Generator, Tensor
 
 from neglink.registry import LATER, component
 from neglink.samplers.base import Context, Sampler, remembers_for
-from neglink.samplers.k_hop import KHop
+from neglink.samplers.k_hop import KHop, k_hop_sets
 from neglink.samplers.walks import walk_negatives
+
+NOBODY = -1
+"""In place of a node that does not exist."""
 
 
 @component
@@ -28,6 +31,8 @@ class STD:
     structure: Annotated[Literal["uniform", "walk"], LATER] = "uniform"
     """How S_G draws: uniformly from the neighbourhood, or the end of a random walk (form `walk` of
     `sans`), which costs less on graphs beyond the bit table."""
+    fallback: Annotated[Literal["uniform", "base"], LATER] = "uniform"
+    """Where S_G finds no node (the paper does not say): any node, uniformly, or one of S_B."""
 
     def __post_init__(self) -> None:
         resolve(self.base)  # a wrong base is refused now, not in the first epoch
@@ -43,20 +48,30 @@ class STD:
         uniform = torch.rand(k, generator=generator, device=positives.device)
         structural = uniform < self.delta
         negatives = torch.empty_like(positives)
-        for chosen, draw in (
-            (structural, self._near),
-            (~structural, resolve(self.base).sample),
-        ):
-            if bool(chosen.any()):
-                part = draw(context, positives[:, chosen], generator)
-                negatives[:, chosen] = part
+        if bool(structural.any()):
+            negatives[:, structural] = self._near(context, positives[:, structural], generator)
+            if self.fallback == "base":
+                structural = structural & (negatives[1] != NOBODY)
+        if bool((~structural).any()):
+            base = resolve(self.base).sample(context, positives[:, ~structural], generator)
+            negatives[:, ~structural] = base
         return negatives
 
     def _near(self, context: Context, positives: Tensor, generator: Generator) -> Tensor:
-        """Negatives of S_G."""
+        """Negatives of S_G; v is `NOBODY` where it finds no node, if the base is to replace it."""
+        graph, centres = context.train_graph, positives[0]
+        last_resort = nobody if self.fallback == "base" else None
         if self.structure == "walk":
-            return walk_negatives(context.train_graph, positives[0], self.hops, generator)
-        return KHop(hops=self.hops).sample(context, positives, generator)
+            return walk_negatives(graph, centres, self.hops, generator, last_resort=last_resort)
+        if last_resort is None:
+            return KHop(hops=self.hops).sample(context, positives, generator)
+        tails, found = k_hop_sets(graph, self.hops).draw(centres, generator)
+        return torch.stack([centres, tails.where(found, NOBODY)])
+
+
+def nobody(centres: Tensor) -> Tensor:
+    """`NOBODY` for each centre."""
+    return torch.full_like(centres, NOBODY)
 
 
 def resolve(base: Any) -> Sampler:

@@ -4,15 +4,16 @@ import torch
 from torch import Generator, Tensor
 
 from neglink.graph import Graph
-from neglink.samplers.base import redraw_links
+from neglink.samplers.base import Draw, redraw_links
 
 WALKS = 100
 """Walks tried for each link before its negative is drawn uniformly."""
 
 
 def walk_negatives(
-    graph: Graph, centres: Tensor, hops: int, generator: Generator, walks: int = WALKS
-) -> Tensor:
+    graph: Graph, centres: Tensor, hops: int, generator: Generator, walks: int = WALKS,
+    last_resort: Draw | None = None,
+) -> Tensor:  # fmt: skip
     """Pairs (u, v) [2, k], v the first end of a walk of `hops` steps that is no link of u, nor u.
 
     p(v) ∝ (D⁻¹A)^hops[u, v] over the valid v; uniform over all nodes not linked to u where no walk
@@ -24,12 +25,13 @@ def walk_negatives(
         hops: steps of a walk.
         generator: source of randomness.
         walks: walks tried for each link.
+        last_resort: what takes the place of the uniform draw; see `redraw_links`.
     """
 
     def ends(some: Tensor) -> Tensor:
         return walk_ends(graph, some, hops, generator)
 
-    return redraw_links(graph, centres, ends, generator, rounds=walks - 1)
+    return redraw_links(graph, centres, ends, generator, walks - 1, last_resort)
 
 
 def walk_ends(graph: Graph, starts: Tensor, steps: int, generator: Generator) -> Tensor:

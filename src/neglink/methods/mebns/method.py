@@ -14,7 +14,7 @@ from neglink.samplers.base import Sampler
 from neglink.samplers.std import STD
 
 LOOP = ("negatives_per_link", "batch_links", "mask_links", "validate_every", "snapshots")
-GENERATOR = ("delta", "hops", "structure")
+GENERATOR = ("delta", "hops", "structure", "fallback")
 TEACHER = (*LOOP, *GENERATOR, "teacher_epochs", "learning_rate")
 METADATA = (*GENERATOR, "negatives_per_link", "passes", "drop", "drop_rate", "threshold", "tau",
             "tau_quantile", "meta_data")  # fmt: skip
@@ -55,6 +55,8 @@ class MeBNS(Training):
     """K: radius of that neighbourhood."""
     structure: Annotated[Literal["uniform", "walk"], LATER] = "uniform"
     """How S_G draws from it: uniformly, or by walks of K steps (for large graphs)."""
+    fallback: Annotated[Literal["uniform", "base"], LATER] = "uniform"
+    """Where S_G finds no node: any node, uniformly, or one of the base sampler S_B."""
     passes: Annotated[int, Field(ge=2)] = 20
     """N: Monte-Carlo passes with dropped links (not stated in the paper)."""
     drop: Literal["gaussian", "fixed"] = "gaussian"
@@ -99,7 +101,13 @@ class MeBNS(Training):
 
     def training_sampler(self, base: Sampler) -> STD:
         """The STD-Generator over the run's sampler (eq. 5)."""
-        return STD(base=base, delta=self.delta, hops=self.hops, structure=self.structure)
+        return STD(
+            base=base,
+            delta=self.delta,
+            hops=self.hops,
+            structure=self.structure,
+            fallback=self.fallback,
+        )
 
     def fit_step(self, name: str, run: Run, made: dict[str, Any]) -> Checkpoint | MetaData:
         """Carry out one step; see `methods.base.Method`."""
