@@ -98,6 +98,20 @@ def make_folder(path: Path) -> None:
         ) from None
 
 
+def refuse_file_in_place_of(folder: Path) -> None:
+    """Look whether a folder can be made or is there; nothing is made.
+
+    Raises:
+        OutputError: a file stands in its place, or in that of a folder above it.
+    """
+    for place in (*reversed(folder.parents), folder):
+        if place.exists() and not place.is_dir():
+            raise OutputError(
+                f"cannot make the folder {place}: {os.strerror(errno.ENOTDIR).lower()}; "
+                f"{_WAY_OUT[errno.ENOTDIR]} and run again"
+            )
+
+
 def _flush_folder(folder: Path) -> None:
     """Make a rename last through a power cut: what a step has reported as finished stays so."""
     with contextlib.suppress(OSError):  # not every system can; the file itself is whole

@@ -98,6 +98,19 @@ def test_a_file_in_the_place_of_a_folder_is_told_by_name(built: Project) -> None
     assert "failed:" not in said  # no job was begun
 
 
+@pytest.mark.parametrize("place", ["results", "results/tables", "logs"])
+def test_a_file_in_the_place_of_a_folder_above_is_told_before_snakemake_looks_into_it(
+    fresh: Project, place: str
+) -> None:
+    (fresh.folder / place).parent.mkdir(exist_ok=True)
+    (fresh.folder / place).touch()
+    for arguments in (("--cores", "1"), ("--dry-run",)):
+        said = fresh.snakemake(*arguments, fails=True)
+        assert f"neglink: error: cannot make the folder {place}: not a directory; move away" in said
+        assert "Traceback" not in said
+    assert not (fresh.folder / "data").exists()
+
+
 @pytest.fixture
 def disk(built: Project, tmp_path: Path) -> Iterator[Path]:
     """The checkpoints on a disk of one MB, with what was there."""

@@ -91,6 +91,26 @@ def test_an_edge_list_of_ones_own_becomes_a_row_of_the_table(fresh):
     assert '"duplicates": 1' in told
 
 
+def test_dvc_follows_a_graph_of_ones_own_as_it_is_edited_and_put_back(tracked):
+    """What `dvc repro` says and what Common Neighbours scores, as the file is one and the other."""
+    one, other = (
+        "".join(f"{a},{(a + step) % 60}\n" for a in range(60) for step in steps)
+        for steps in ((1, 2, 3), (1, 2, 7))
+    )
+    tracked.set("data.custom", {"mine": {"links": "mine.csv"}})
+    tracked.set("suites.heuristic.datasets", ["mine"])
+    tracked.set("suite", "heuristic")
+    said, means = [], []
+    for text in (one, one, other, one):
+        (tracked.folder / "mine.csv").write_text(text)
+        said.append(tracked.call("dvc", "repro"))
+        means.append({row["metric"]: row["mean"] for row in rows(tracked, "heuristic")})
+    between = [f"Stage '{stage}' didn't change, skipping" for stage in ("split", "train")]
+    assert [[line in text for line in between] for text in said[1:3]] == [[True] * 2, [False] * 2]
+    assert "Nothing to be done" in said[1]
+    assert means[0] == means[1] == means[3] != means[2]
+
+
 def test_hard_negatives_are_ranked_for_each_link(fresh):
     fresh.set("evaluation", {"kind": "heart", "per_link": 20, "positives": 30})
     fresh.set("suites.heuristic.metrics", ["hits@10", "mrr"])

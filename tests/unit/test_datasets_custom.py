@@ -1,5 +1,6 @@
 """Your own files: what is accepted, what is said of the rest."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,13 @@ from neglink.datasets import build_graph, fetch_files, identity
 from neglink.datasets.custom import Custom
 from neglink.errors import DataError, ParamsError
 from neglink.graph import Graph, load_graph, save_graph
+from neglink.params import check_params
 from neglink.splits import LinkSplit, make_split
 from neglink.splits.candidates import Candidates
 from neglink.splits.links import OfficialSplit
 from neglink.splits.official import Official
+from neglink.steps.graph import run_graph
+from tests.unit.documents import own_params
 
 TRIANGLE = [[0, 0, 1], [1, 2, 2]]
 
@@ -146,18 +150,24 @@ def test_what_was_dropped_is_counted_and_said(tmp_path: Path) -> None:
         ("0,1\n0,x\n", {}, "set ids: any"),
         ("0,1\n0,\n", {}, "row 2 of the data is ('0', '')"),
         ("a,1\nb,\n", {"ids": "any", "header": False}, "has an empty id"),
-        ("0,1\n", {"ids": "any"}, "data.header"),
+        ("0,1\n", {"ids": "any"}, "header: say true or false"),
         ("0,1\n", {"ids": "any", "header": False, "nodes": 3}, "leave nodes"),
         ("0,1\n0,1,2\n", {}, "not a table"),
         ("0,1\n0,99999999999999999999\n", {}, "not two integer ids"),
         ("0,1\n0,888888888888\n", {}, "set ids: any"),
         ("0,7\n", {"nodes": 5}, "an id is 7, but nodes says 5 nodes (ids 0 to 4)"),
         ("0,1\n", {"first_id": 1}, "an id is 0; ids start at 1"),
-        ("0;1\n", {"header": False}, "no column 1"),
+        ("0\n", {"header": False}, "no column 1; it has ['0']. Set data.custom.<name>.columns"),
+        ("0;1\n", {"header": False}, "its only column holds semicolons; columns are separated by"),
+        ("from;to\n0;1\n", {}, "holds semicolons; columns are separated by the suffix: .csv by c"),
+        ("0\t1\n", {}, "its only column holds tabs"),
+        ("a b\n", {"ids": "any", "header": False}, "its only column holds spaces"),
+        ("0,1\n", {"columns": (0, 0)}, "columns: 0 twice"),
+        ("a,b\n0,1\n", {"columns": ("a", "a")}, "columns: 'a' twice"),
         ("a,b\n0,1\n", {"columns": ("a", "c")}, "no column 'c'; it has ['a', 'b']"),
         ("0,1\n", {"columns": (0, -1)}, "no column -1"),
-        ("0,1\n", {"colums": (0, 1)}, "data.colums: unknown key"),
-        ("0,1\n", {"ids": "some"}, "data.ids"),
+        ("0,1\n", {"colums": (0, 1)}, "data.custom.<name>.colums: unknown key"),
+        ("0,1\n", {"ids": "some"}, "data.custom.<name>.ids = 'some'"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(
@@ -195,15 +205,19 @@ def test_features_that_do_not_go_with_the_rest_are_refused(tmp_path: Path) -> No
         links, features=write(tmp_path / "h.csv", "0,5\n"), **named
     )
     np.save(tmp_path / "f.npy", np.ones((2, 2)))
-    assert "has no names" in refused(links, features=tmp_path / "f.npy", **named)
+    assert "features: .npy files hold no names" in refused(
+        links, features=tmp_path / "f.npy", **named
+    )
 
 
 def test_files_that_are_missing_or_of_another_format_are_named(tmp_path: Path) -> None:
-    assert "no such file" in refused(tmp_path / "none.csv")
+    assert "none.csv: no such file. Check data.custom.<name>.links" in refused(
+        tmp_path / "none.csv"
+    )
     links = write(tmp_path / "a.csv", "0,1\n")
     assert "no such file" in refused(links, features=tmp_path / "none.npy")
-    assert "a folder, not a file" in refused(tmp_path)
-    assert "unknown format '.xls'" in refused(write(tmp_path / "a.xls", "0,1\n"))
+    (tmp_path / "folder.csv").mkdir()
+    assert "a folder, not a file" in refused(tmp_path / "folder.csv")
     (tmp_path / "b.csv").write_bytes(b"\xff\xfe0\x00")
     assert "UTF-8" in refused(tmp_path / "b.csv")
     (tmp_path / "b.mtx").write_bytes(b"\xff\xfe0\x00")
@@ -215,6 +229,34 @@ def test_files_that_are_missing_or_of_another_format_are_named(tmp_path: Path) -
     assert "integers [2, rows]" in refused(tmp_path / "d.npz")
     scipy.sparse.save_npz(tmp_path / "e.npz", scipy.sparse.csr_array(np.ones((2, 3))))
     assert "square" in refused(tmp_path / "e.npz")
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"links": "a.xls"}, "links: unknown format '.xls'; allowed: .csv, .tsv, .txt, .edges, .m"),
+        ({"links": "edges"}, "links: unknown format ''"),
+        ({"links": "a.csv", "features": "f.mtx"}, "features: unknown format '.mtx'"),
+        ({"links": "a.mtx", "ids": "any", "header": True}, "links: .mtx files hold no names"),
+        ({"links": "a.csv", "ids": "any"}, "header: say true or false; with ids: any"),
+        ({"links": "a.csv", "ids": "any", "header": True, "first_id": 1}, "leave nodes and first_"),
+        ({"links": "a.csv", "columns": [0, 0]}, "columns: 0 twice"),
+    ],
+)
+def test_what_settings_alone_tell_is_told_before_any_file_is_looked_for(
+    settings: dict[str, Any], says: str
+) -> None:
+    told = own_params()
+    told["data"]["custom"] = {"mine": settings}
+    with pytest.raises(ParamsError, match=rf"data\.custom\.mine = .*: {re.escape(says)}"):
+        check_params(told)
+
+
+def test_an_error_in_a_file_names_the_data_set(tmp_path: Path) -> None:
+    source = {"kind": "custom", "links": str(write(tmp_path / "a.csv", "0,1\n0,x\n"))}
+    with pytest.raises(DataError, match=r"^data set mine: .*a\.csv: row 2 of the data"):
+        run_graph(tmp_path / "g.npz", tmp_path / "g.json", {"name": "mine", "source": source}, {},
+                  tmp_path, None)  # fmt: skip
 
 
 def test_object_arrays_are_never_unpickled(tmp_path: Path) -> None:

@@ -131,5 +131,5 @@ def test_a_source_gives_the_graph_its_report_and_its_identity(tmp_path: Path) ->
 
 @pytest.mark.parametrize("wrong", [{"nodes": 1}, {"node": 20}, {"seed": -1}, {"seed": "a"}])
 def test_a_wrong_setting_is_named(wrong: dict[str, object], tmp_path: Path) -> None:
-    with pytest.raises(ParamsError, match=rf"data\.{next(iter(wrong))}"):
+    with pytest.raises(ParamsError, match=rf"data\.planted\.{next(iter(wrong))}"):
         build_graph({"kind": "planted", **wrong}, tmp_path)

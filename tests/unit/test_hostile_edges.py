@@ -158,7 +158,11 @@ def test_arrays_beyond_any_graph_are_refused_without_room_for_them(
         ("0,1e3\n1,2\n", {}, "the first line begins with ['0', '1e3']"),
         ("0,1\n" * 3000 + "y" * 200_000 + ",1\n", {}, "row 3001 of the data has an id of 200000"),
         ("a,b\0\n", {"ids": "any", "header": False}, "or with a null character"),
-        ("0,1\n", {"nodes": 10**15}, "data.nodes = 1000000000000000: input should be less"),
+        (
+            "0,1\n",
+            {"nodes": 10**15},
+            "data.custom.<name>.nodes = 1000000000000000: input should be less",
+        ),
         ("0,1\n", {"nodes": 10**8}, "100000000 nodes, and only 2 of them have a link"),
     ],
 )

@@ -1,6 +1,7 @@
 """What a step computes between reading and writing."""
 
 import json
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +9,17 @@ import numpy as np
 import pytest
 import torch
 
+from neglink import registry
 from neglink.errors import DataError, ParamsError, TrainingError
 from neglink.files import read_json, write_json
 from neglink.graph import load_graph
 from neglink.methods.base import Checkpoint
+from neglink.registry import component
+from neglink.samplers.base import Context, remembers_for
+from neglink.samplers.uniform import Uniform
 from neglink.splits import LinkSplit
 from neglink.steps.common import load_checkpoint, pick_device, save_checkpoint
+from neglink.steps.draws import checked
 from neglink.steps.evaluate import run_evaluation
 from neglink.steps.graph import run_graph
 from neglink.steps.migration import analyse, migration
@@ -165,6 +171,75 @@ def test_a_training_keeps_the_snapshots_that_were_asked_for(folder: Path) -> Non
     assert list(stored.snapshots) == [10, 20]
     assert len(stored.history["loss"]) == 30
     assert stored.history["loss"][-1] < stored.history["loss"][0]
+
+
+@component
+class Theirs:
+    """A sampler as of another package: uniform negatives, or what a fault makes of them."""
+
+    fault: Any = None
+
+    def sample(self, context: Context, positives: torch.Tensor, generator: torch.Generator) -> Any:
+        drawn = Uniform().sample(context, positives, generator)
+        return drawn if self.fault is None else self.fault(drawn, positives)
+
+
+def changed_at(row: int, place: int, value: Any) -> Any:
+    """A fault: one node of the negatives is another; `value` is a number or a place."""
+
+    def fault(drawn: torch.Tensor, positives: torch.Tensor) -> torch.Tensor:
+        drawn[row, place] = value(positives) if callable(value) else value
+        return drawn
+
+    return fault
+
+
+@pytest.fixture
+def theirs(monkeypatch: pytest.MonkeyPatch) -> None:
+    point = EntryPoint("theirs", f"{__name__}:Theirs", "neglink.samplers")
+    monkeypatch.setattr(registry, "_entry_points", lambda group: (point,) * (point.group == group))
+
+
+WRONG = r"returned torch\.{} of shape \[{}\] on cpu; expected torch\.int64 of shape \[2, \d+\]"
+
+
+@pytest.mark.parametrize(
+    ("fault", "says"),
+    [
+        (lambda drawn, links: None, r"returned NoneType; expected a torch\.Tensor"),
+        (lambda drawn, links: drawn.numpy(), r"returned ndarray; expected a torch\.Tensor"),
+        (lambda drawn, links: drawn.T, WRONG.format("int64", r"\d+, 2")),
+        (lambda drawn, links: drawn[:, :3], WRONG.format("int64", "2, 3")),
+        (lambda drawn, links: drawn.double(), WRONG.format("float64", r"2, \d+")),
+        (lambda drawn, links: links, r"drew \((\d+, \d+)\) for the link \(\1\): a link of the"),
+        (lambda drawn, links: drawn.flip(0), "has to begin with the link's first node"),
+        (changed_at(1, 4, 300), r"drew \(\d+, 300\) for .*: nodes are 0 to 299"),
+        (changed_at(1, 4, -1), r"drew \(\d+, -1\) for .*: nodes are 0 to 299"),
+        (changed_at(1, 4, lambda links: links[0, 4]), r"drew \((\d+), \1\) .* with itself"),
+    ],
+)
+@pytest.mark.parametrize("method", [PLAIN, {"kind": "mebns", "delta": 0.5}])
+@pytest.mark.usefixtures("theirs")
+def test_what_a_sampler_of_another_package_draws_first_is_checked(
+    folder: Path, tmp_path: Path, method: dict[str, Any], fault: Any, says: str
+) -> None:
+    settings = TRAIN | {"sampler": {"kind": "theirs", "fault": fault}, "method": method}
+    step = "train" if method is PLAIN else "teacher"
+    with pytest.raises(TrainingError, match=rf"sampler 'theirs' \({__name__}:Theirs\) .*{says}"):
+        run_training(step, folder / "graph.npz", folder / "split.npz", {},
+                     tmp_path / "t.safetensors", tmp_path / "t.json", settings, {})  # fmt: skip
+
+
+@pytest.mark.usefixtures("theirs")
+def test_the_check_of_a_first_draw_changes_no_byte(folder: Path, tmp_path: Path) -> None:
+    weights = tmp_path / "t.safetensors"
+    settings = TRAIN | {"sampler": {"kind": "theirs"}}
+    run_training("train", folder / "graph.npz", folder / "split.npz", {}, weights,
+                 tmp_path / "t.json", settings, {})  # fmt: skip
+    assert weights.read_bytes() == (folder / "train.safetensors").read_bytes()
+    uniform = Uniform()
+    assert checked("uniform", uniform) is uniform
+    assert remembers_for(checked("theirs", Theirs())) == 1
 
 
 def test_a_training_repeated_gives_the_same_bytes(folder: Path, tmp_path: Path) -> None:

@@ -168,6 +168,31 @@ def test_nothing_is_deleted_beside_a_pack_that_cannot_be_read(
     assert set(FREE) < here()
 
 
+def test_a_suite_that_cannot_be_planned_is_left_out_of_the_list_and_stops_prune(
+    plan: Plan,
+) -> None:
+    told = yaml.safe_load(Path("params.yaml").read_text())
+    told["data"]["custom"] = {"mine": {"links": "mine.csv"}}
+    told["suites"]["two"]["datasets"] = ["mine"]
+    Path("params.yaml").write_text(yaml.safe_dump(told))
+    put("mine.csv", text="".join(f"{a},{b}\n" for a in range(9) for b in range(a)))
+    theirs = Plan(read_params(Path("params.yaml")), "two")
+    put(*files_of(plan), *files_of(theirs))
+    write_pack(
+        Path("results/runs/two.jsonl.gz"), {step.path: made(step) for step in theirs.results}
+    )
+    assert "\n0 files" in f"\n{run('prune')}"
+    Path("mine.csv").unlink()
+    before, listed = here(), run("list")
+    assert re.search(r"^suite two is left out, .* planned\): mine\.csv: no such file", listed, re.M)
+    assert row(listed, "two") == ["not", "known", "–", str(len(theirs.results)), "0"]
+    assert row(listed, "one")[1] == "2"
+    for arguments in ((), ("--delete",), ("--delete", "--seeds", "2")):
+        with pytest.raises(StoredError, match=r"suite two cannot be planned.*: mine\.csv: no such"):
+            run("prune", *arguments)
+    assert here() == before
+
+
 def test_links_are_not_followed(plan: Plan, tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     named = ["graphs/old-0123456789ab.npz", "old-0123456789ab.json"]

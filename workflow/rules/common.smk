@@ -4,7 +4,7 @@ from pathlib import Path
 
 from neglink.cluster import batch_job, gpus_for, minutes_for, speak_to_slurm
 from neglink.errors import NeglinkError
-from neglink.files import forget_finished, make_folder
+from neglink.files import forget_finished, make_folder, refuse_file_in_place_of
 from neglink.params import check_params
 from neglink.plan import FOLDERS, Plan, memory_mb
 from snakemake_interface_executor_plugins.settings import ExecMode
@@ -13,6 +13,17 @@ try:
     plan = Plan(check_params(config))
 except NeglinkError as error:
     sys.exit(f"neglink: error in params.yaml or --config:\n{error}")
+
+try:  # Snakemake looks into these folders before `onstart`
+    reports = (
+        Path(plan.marker).parent,
+        f"results/figures/{plan.suite_name}",
+        "results/report",
+    )
+    for folder in (*FOLDERS, *reports, "logs", "benchmarks/rules"):
+        refuse_file_in_place_of(Path(folder))
+except NeglinkError as error:
+    sys.exit(f"neglink: error: {error}")
 
 speak_to_slurm()
 

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from neglink.commands.options import PARAMS, ParamsFile, console
 from neglink.commands.runs import packs, read_pack, runs_of
-from neglink.errors import StoredError
+from neglink.errors import NeglinkError, StoredError
 
 if TYPE_CHECKING:  # they load torch
     from neglink.plan import Plan
@@ -35,6 +35,11 @@ def list_stored(
     A suite asks for a run while settings and code are those that made it.
     """
     found = _Found(params, seeds)
+    for suite, why in found.unplanned.items():
+        typer.echo(
+            f"suite {suite} is left out, and what it asks for counts as free to go (prune refuses "
+            f"until it can be planned): {why}"
+        )
     if files:
         for file in found.inventory.files:
             who = ", ".join(sorted(found.inventory.asked.get(file.path, ())))
@@ -62,6 +67,11 @@ def prune(
             "`snakemake --unlock`), then prune"
         )
     found = _Found(params, seeds)
+    for suite, why in found.unplanned.items():
+        raise StoredError(
+            f"suite {suite} cannot be planned, so what it asks for is not known: {why}. Bring that "
+            "in order, or take the suite out of the parameter file, then prune"
+        )
     free = found.inventory.free
     for file in free:
         typer.echo(file.path)
@@ -91,13 +101,21 @@ class _Found:
         return " or ".join(params.seeds_text for params in self.read)
 
     def _plans(self) -> Iterator["Plan"]:
-        """Each suite's plan with its own seeds, and with those given."""
+        """Each suite's plan with its own seeds, and with those given.
+
+        `unplanned` names the suites without one, such as those of a file that is missing.
+        """
         from neglink.plan import Plan
 
         self.asked: dict[str, set[str]] = {}
+        self.unplanned: dict[str, str] = {}
         for params in self.read:
             for suite in params.suites:
-                plan = Plan(params, suite)
+                try:
+                    plan = Plan(params, suite)
+                except NeglinkError as error:
+                    self.unplanned[suite] = str(error)
+                    continue
                 self.asked.setdefault(suite, set()).update(runs_of(plan))
                 yield plan
 
@@ -118,7 +136,8 @@ class _Found:
             counts = (f"{len(asked):,}", f"{here:,}", *held, f"{len(files):,}")
             table.add_row(suite, *counts, _mb(files), _mb(alone))
         for suite in self.packs.keys() - self.asked.keys():
-            table.add_row(suite, "no such", "–", f"{len(self.packs[suite]):,}", "0")
+            asks = "not known" if suite in self.unplanned else "no such"
+            table.add_row(suite, asks, "–", f"{len(self.packs[suite]):,}", "0")
         return table
 
     def by_folder(self) -> Table:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import pydantic
 
 from neglink.datasets.catalog import entry
+from neglink.datasets.custom import KEY as CUSTOM
 from neglink.datasets.custom import Custom
 from neglink.datasets.entry import Entry
 from neglink.datasets.fetch import accepted, obtain, own_hashes, verify
@@ -71,7 +72,7 @@ def identity(source: Mapping[str, Any]) -> dict[str, Any]:
         model, seed = _planted(settings)
         return {"kind": kind, "seed": seed, "settings": settings_of(model)}
     if kind == "custom":
-        return {"kind": kind, **_make(Custom, settings).identity()}
+        return {"kind": kind, **_make(Custom, settings, CUSTOM).identity()}
     _only(settings, {"name", "hashes"})
     found = entry(_name(settings))
     stated = own_hashes(found, settings.get("hashes"))
@@ -91,7 +92,7 @@ def fetch_files(source: Mapping[str, Any], raw: Path, mirror: Path | None = None
     if kind == "planted":
         return {}
     if kind == "custom":
-        hashes: dict[str, str] = _make(Custom, settings).identity()["files"]
+        hashes: dict[str, str] = _make(Custom, settings, CUSTOM).identity()["files"]
         return {name: {"sha256": value} for name, value in hashes.items()}
     _only(settings, {"name", "hashes"})
     found, hashes = entry(_name(settings)), settings.get("hashes") or {}
@@ -223,7 +224,7 @@ def _build_planted(settings: dict[str, Any]) -> tuple[Graph, dict[str, Any]]:
 
 
 def _build_custom(settings: dict[str, Any]) -> tuple[Graph, dict[str, Any]]:
-    model = _make(Custom, settings)
+    model = _make(Custom, settings, CUSTOM)
     graph, cleaning = model.build()
     report = {**model.identity(), **_report("custom", graph, cleaning)}
     if report["counts"]["isolated"]:
@@ -234,15 +235,15 @@ def _build_custom(settings: dict[str, Any]) -> tuple[Graph, dict[str, Any]]:
 def _planted(settings: dict[str, Any]) -> tuple[Planted, int]:
     seed = settings.pop("seed", 0)
     if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
-        raise ParamsError(f"data.seed = {seed!r}: a whole number of at least 0 is needed")
-    return _make(Planted, settings), seed
+        raise ParamsError(f"data.planted.seed = {seed!r}: a whole number of at least 0 is needed")
+    return _make(Planted, settings, "data.planted"), seed
 
 
-def _make(kind: type[T], settings: Mapping[str, Any]) -> T:
+def _make(kind: type[T], settings: Mapping[str, Any], where: str) -> T:
     try:
         return adapter(kind).validate_python(dict(settings))  # type: ignore[no-any-return]
     except pydantic.ValidationError as error:
-        raise ParamsError(explain(error, "data")) from None
+        raise ParamsError(explain(error, where)) from None
 
 
 def _split(source: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:

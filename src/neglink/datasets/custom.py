@@ -18,7 +18,7 @@ from pydantic import Field, model_validator
 
 from neglink.datasets.readers.base import RawGraph
 from neglink.datasets.readers.matrix_market import read_coordinates
-from neglink.errors import DataError, ParamsError
+from neglink.errors import DataError
 from neglink.files import sha256
 from neglink.graph import Cleaning, Graph
 from neglink.registry import LATER, component, telling_settings
@@ -29,7 +29,18 @@ if TYPE_CHECKING:  # pandas takes long to import, and most users of this module 
 SEPARATORS = {".csv": ",", ".tsv": "\t", ".txt": r"\s+", ".edges": r"\s+"}
 """What stands between the columns, by suffix."""
 
+SEPARATED = ".csv by commas, .tsv by tabs, .txt and .edges by spaces or tabs"
+"""The same in words."""
+
+OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs", ",": "commas", " ": "spaces"}
+"""What may stand between the columns of a file whose suffix says something else."""
+
 FORMATS = (*SEPARATORS, ".mtx", ".npz")
+
+FEATURE_FORMATS = (*SEPARATORS, ".npy", ".npz")
+
+KEY = "data.custom.<name>"
+"""Where params.yaml has the settings of a graph, which does not know its own name."""
 
 SIDES = ("valid", "test")
 """Settings that name files of links to be held out."""
@@ -108,12 +119,36 @@ class Custom:
                 raise ValueError(f"{one} needs {needed} as well: give both, or leave {one} out")
         return self
 
+    @model_validator(mode="after")
+    def _readable(self) -> "Custom":
+        for role, path in self.files().items():
+            formats: tuple[str, ...] = FEATURE_FORMATS if role == "features" else FORMATS
+            if path.suffix not in formats:
+                raise ValueError(
+                    f"{role}: unknown format {path.suffix!r}; allowed: {', '.join(formats)}"
+                )
+            if self.ids == "any" and path.suffix not in SEPARATORS:
+                raise ValueError(
+                    f"{role}: {path.suffix} files hold no names; ids: any needs a table "
+                    f"({', '.join(SEPARATORS)})"
+                )
+        if self.columns[0] == self.columns[1]:
+            raise ValueError(f"columns: {self.columns[0]!r} twice; the two ends of a link are two "
+                             "columns")  # fmt: skip
+        if self.ids == "any" and self.header is None:
+            raise ValueError(
+                "header: say true or false; with ids: any the first line cannot be told from a "
+                "header"
+            )
+        if self.ids == "any" and (self.nodes or self.first_id):
+            raise ValueError("ids: any counts the names: leave nodes and first_id out")
+        return self
+
     def build(self) -> tuple[Graph, Cleaning]:
         """The clean graph, and what cleaning dropped.
 
         Raises:
             DataError: a file is missing, not of its format, or holds what a graph cannot.
-            ParamsError: settings that do not go together.
         """
         for role, path in self.files().items():
             _require(path, role)
@@ -208,18 +243,8 @@ class Custom:
         return n
 
     def _named(self) -> RawGraph:
-        files = self._pair_files()
-        for path in files.values():
-            if path.suffix not in SEPARATORS:
-                raise ParamsError(f"data.ids = 'any': {path.suffix} files hold integer ids")
-        if self.header is None:
-            raise ParamsError(
-                "data.header: say true or false; with ids: any the first line cannot be told from "
-                "a header"
-            )
-        if self.nodes or self.first_id:
-            raise ParamsError("data.ids = 'any': leave nodes and first_id out")
-        ends = {}
+        files, ends = self._pair_files(), {}
+        assert self.header is not None
         for role, path in files.items():
             ends[role] = _read_table(path, self.header, self.columns, named=True)
             _refuse_empty(path, ends[role])
@@ -324,16 +349,10 @@ def _require(path: Path, role: str) -> Path:
     try:
         if not path.is_file():
             found = "a folder, not a file" if path.is_dir() else "no such file"
-            raise DataError(f"{path}: {found}. Check data.{role}")
+            raise DataError(f"{path}: {found}. Check {KEY}.{role}")
     except OSError as error:  # such as a name that is too long
         raise DataError(f"{path}: cannot be read ({error.strerror})") from None
     return path
-
-
-def _separator(path: Path) -> str:
-    if path.suffix not in SEPARATORS:
-        raise DataError(f"{path}: unknown format {path.suffix!r}; allowed: {', '.join(FORMATS)}")
-    return SEPARATORS[path.suffix]
 
 
 def _frame(
@@ -354,7 +373,7 @@ def _frame(
     """
     import pandas as pd
 
-    separator, lines = _separator(path), [line for _, line in text_lines(path)]
+    separator, lines = SEPARATORS[path.suffix], [line for _, line in text_lines(path)]
     lines = list(dropwhile(is_comment, lines) if named else filterfalse(is_comment, lines))
     if not lines:
         raise DataError(f"{path}: is empty")
@@ -413,13 +432,26 @@ def _read_table(
     for column in columns:
         known = frame.columns if isinstance(column, str) else range(frame.shape[1])
         if column not in known:
+            _refuse_other_separator(path, frame)
             raise DataError(
                 f"{path}: no column {column!r}; it has {[str(name) for name in frame.columns]}. "
-                "Set data.columns"
+                f"Set {KEY}.columns"
             )
         chosen = frame[column] if isinstance(column, str) else frame.iloc[:, column]
         ends.append(_ids(path, chosen))
     return np.stack(ends)
+
+
+def _refuse_other_separator(path: Path, frame: "pd.DataFrame") -> None:
+    """Refuse a table of one column that would be more if something else parted its columns."""
+    if frame.shape[1] == 1:
+        first = f"{frame.columns[0]}{''.join(frame.iloc[:1, 0])}"
+        for sign, name in OTHER_SEPARATORS.items():
+            if sign in first:
+                raise DataError(
+                    f"{path}: its only column holds {name}; columns are separated by the suffix: "
+                    f"{SEPARATED}. Save it in one of these forms"
+                )
 
 
 def _ids(path: Path, column: Any) -> NDArray[np.str_]:
@@ -544,11 +576,6 @@ def _read_features(path: Path, header: bool | None) -> Any:
 
 def _named_features(path: Path, header: bool) -> tuple[Any, NDArray[np.str_]]:
     """Features in the order of their sorted names, and the names."""
-    if path.suffix not in SEPARATORS:
-        raise ParamsError(
-            f"data.features: with ids: any a table (.csv, .tsv, .txt) is needed, whose first "
-            f"column is the name; {path.name} has no names"
-        )
     frame = _frame(path, header, lambda cells: False, named=True)
     names = _ids(path, frame.iloc[:, 0])
     _, first, repeats = np.unique(names, return_index=True, return_counts=True)

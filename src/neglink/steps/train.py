@@ -24,6 +24,7 @@ from neglink.steps.common import (
     save_checkpoint,
     write_made_from,
 )
+from neglink.steps.draws import checked
 
 log = logging.getLogger("neglink")
 Json = dict[str, Any]
@@ -79,12 +80,13 @@ def load_run(graph: Path, split: Path, settings: Json, device: torch.device) -> 
     sides = LinkSplit.load(split)
     ranked = sides.ranked["valid"]
     predictor, sampler = dict(settings["predictor"]), dict(settings["sampler"])
+    kind = sampler.pop("kind")
     return Run(
         graph=sides.train_graph(whole).to(device),
         valid_positives=ranked.positives.to(device),
         valid_negatives=ranked.negatives.to(device),
         predictor=PREDICTORS.make(predictor.pop("kind"), **predictor),  # type: ignore[arg-type]
-        sampler=SAMPLERS.make(sampler.pop("kind"), **sampler),
+        sampler=checked(kind, SAMPLERS.make(kind, **sampler)),
         seed=settings["seed"],
     )
 
