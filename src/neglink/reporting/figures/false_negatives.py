@@ -16,9 +16,16 @@ from neglink.reporting.figures.style import (
 )
 from neglink.reporting.inputs import NONE, Inputs
 from neglink.reporting.sheets import metric_title
-from neglink.reporting.statistics import LEVEL, Cell, Results, difference, summary
+from neglink.reporting.statistics import (
+    BASE_SAMPLER,
+    LEVEL,
+    Cell,
+    Results,
+    difference,
+    summary,
+)
 
-FIRST = "uniform"
+FIRST = BASE_SAMPLER
 """The sampler that gains are counted from."""
 
 
@@ -26,9 +33,11 @@ def false_negatives(inputs: Inputs, results: Results) -> dict[str, Figure]:
     """One figure a data set: share of hidden links among the negatives, gain over uniform ones."""
     metric = inputs.suite.primary
     cells = [cell for cell in results.unswept if cell[3] != NONE and _share(results, cell)]
-    known = [cell for cell in cells if (*cell[:2], FIRST, cell[3]) in results.cells]
+    known = [cell for cell in cells if results.by_seed((*cell[:2], FIRST, cell[3]), metric)]
     if not known:
-        raise ReportError(f"Figure false_negatives needs runs with the sampler {FIRST}.")
+        raise ReportError(
+            f"Figure false_negatives needs runs with the sampler {FIRST} and {metric}."
+        )
     return {
         slug("false_negatives", dataset): _figure(
             dataset, [cell for cell in known if cell[0] == dataset], results, metric
