@@ -18,6 +18,7 @@ from neglink.datasets.planted import Planted
 from neglink.datasets.share import Share
 from neglink.errors import ParamsError, TrainingError
 from neglink.evaluation.nodes import NodeTasks
+from neglink.figure_needs import Asked, lacks
 from neglink.methods import METHODS
 from neglink.predictors import PREDICTORS, Heuristic
 from neglink.registry import (
@@ -637,6 +638,7 @@ def _suite_problems(params: Params, name: str, suite: SuiteParams) -> Iterator[s
                     f"{', '.join(datasets.DIVIDED)} and {own} do. Take another kind"
                 )
     yield from _node_problems(params, resolver, suite, where)
+    yield from _figure_problems(params, resolver, suite, where)
     if suite.migration is not None:
         yield from _migration_problems(resolver, suite, f"{where}.migration")
 
@@ -698,6 +700,40 @@ def _grid_problems(params: Params, resolver: Resolver, grid: Grid, where: str) -
         yield f"{where}: predictors, samplers and methods must all be given, or none of them"
     elif grid.sweep:
         yield from _sweep_problems(params, resolver, grid, where)
+
+
+def _figure_problems(
+    params: Params, resolver: Resolver, suite: SuiteParams, where: str
+) -> Iterator[str]:
+    grids, migration = (suite, *suite.also), suite.migration
+    cells = frozenset(
+        cell for g in grids for cell in product(g.datasets, g.predictors, g.samplers, g.methods)
+    )
+
+    def methods() -> list[Any]:
+        places = {(method, dataset, predictor) for dataset, predictor, _, method in cells}
+        return [resolver.method(*place) for place in places]
+
+    def followed() -> list[Any]:
+        assert migration is not None
+        places = product(migration.methods, suite.datasets, [migration.predictor])
+        return [resolver.method(*place) for place in places]
+
+    asked = Asked(
+        cells,
+        any(grid.sweep for grid in grids),
+        methods,
+        None if migration is None else followed,
+        {name: str(share.get("of")) for name, share in params.data.shares.items()},
+    )
+    try:
+        for name, need in lacks(asked, suite.figures):
+            yield (
+                f"{where}.figures: {name!r} needs {need}, which this suite lacks: add that, "
+                "or leave the figure out"
+            )
+    except ParamsError:
+        pass  # told where the method itself is checked
 
 
 def _comparison_problems(suite: SuiteParams, where: str) -> Iterator[str]:

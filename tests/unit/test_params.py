@@ -196,6 +196,53 @@ def test_settings_that_do_not_go_together_are_refused(changes: dict[str, Any], l
     assert line in refusal(**changes).splitlines()
 
 
+FOLLOW: dict[str, Any] = {
+    "predictor": "gcn", "sampler": "dns", "methods": ["plain"], "epochs": {"planted": [1, 3]},
+}  # fmt: skip
+BESIDE = {"datasets": ["planted"], "predictors": ["mlp"], "samplers": ["uniform"]}
+
+
+@pytest.mark.parametrize(
+    ("figure", "need", "enough"),
+    [
+        ("ablation", "two methods", {"methods": ["plain", "mebns"]}),
+        ("sensitivity", "a grid with a `sweep`", {"sweep": {"epochs": [1, 2]}}),
+        ("cost", "the methods mebns and plain", {"methods": ["plain", "mebns"]}),
+        ("ranking", "two samplers or two methods", {"samplers": ["dns", "uniform"]}),
+        ("scaling", "3 sizes of a data set", {"datasets": ["planted", "half", "third"]}),
+        ("iterations", "a method with iterations", {"also": [BESIDE | {"methods": ["pull"]}]}),
+        ("learning_curves", "runs to follow (`migration`)", {"migration": FOLLOW}),
+        ("migration", "runs to follow (`migration`)", {"migration": FOLLOW}),
+        ("meta_weights", "runs to follow", {"migration": FOLLOW | {"methods": ["mebns"]}}),
+        ("easy_negatives", "methods named plain-drop-", {"methods": ["plain-drop-20"]}),
+        ("false_negatives", "the sampler uniform", {"samplers": ["dns", "uniform"]}),
+        ("comparison", None, {}),
+    ],
+)
+def test_a_figure_that_a_suite_cannot_have_is_refused(
+    figure: str, need: str | None, enough: dict[str, Any]
+) -> None:
+    whole: dict[str, Any] = {
+        "methods__plain-drop-20": {"kind": "plain"},
+        "data__shares": {"half": {"of": "planted", "share": 0.5},
+                         "third": {"of": "planted", "share": 0.3}},
+        "suites__one__figures": [figure],
+    }  # fmt: skip
+    if need is not None:
+        (line,) = refusal(**whole).splitlines()
+        assert line.startswith(f"suites.one.figures: {figure!r} needs {need}")
+        assert line.endswith("which this suite lacks: add that, or leave the figure out")
+    check_params(values(**whole, **{f"suites__one__{key}": value for key, value in enough.items()}))
+
+
+def test_meta_weights_want_a_meta_learner_that_is_on() -> None:
+    asked = {"suites__one__migration": FOLLOW | {"methods": ["mebns"]},
+             "suites__one__figures": ["meta_weights"]}  # fmt: skip
+    for off in ({"meta_learner": False}, {"per_dataset": {"planted": {"meta_learner": False}}}):
+        assert "'meta_weights' needs" in refusal(**asked, methods__mebns=off)
+    assert "'meta_weights' needs" in refusal(**asked | {"suites__one__migration": FOLLOW})
+
+
 def test_every_offender_is_told_at_once() -> None:
     text = refusal(methods__mebns__beta=2, samplers__dns__candidates=0)
     assert "methods.mebns.beta" in text

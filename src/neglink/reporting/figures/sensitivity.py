@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from neglink.errors import ReportError
+from neglink.naming import BASE
 from neglink.reporting.figures.style import (
     INK,
     legend_below,
@@ -17,7 +18,7 @@ from neglink.reporting.figures.style import (
     slug,
     title_of,
 )
-from neglink.reporting.inputs import BASE, Inputs
+from neglink.reporting.inputs import Inputs
 from neglink.reporting.sheets import metric_title
 from neglink.reporting.statistics import LEVEL, Results, Summary
 from neglink.reporting.sweeps import Swept, is_number, sweeps, value_text
