@@ -765,17 +765,60 @@ def _sweep_problems(params: Params, resolver: Resolver, grid: Grid, where: str) 
 def _migration_problems(resolver: Resolver, suite: SuiteParams, where: str) -> Iterator[str]:
     migration = suite.migration
     assert migration is not None
-    parts = [("predictor", (migration.predictor,)), ("sampler", (migration.sampler,)),
-             ("method", migration.methods)]  # fmt: skip
-    for section, names in parts:
-        for name in names:
-            try:
-                resolver.part(section, name)
-            except ParamsError as error:
-                yield f"{where}: {error}"
+    parts = [("predictor", migration.predictor), ("sampler", migration.sampler),
+             *(("method", name) for name in migration.methods)]  # fmt: skip
+    found: dict[tuple[str, str], Any] = {}
+    for section, name in parts:
+        try:
+            found[section, name] = resolver.part(section, name)
+        except ParamsError as error:
+            yield f"{where}: {error}"
     missing = [d for d in suite.datasets if d not in migration.epochs]
     if missing:
         yield f"{where}.epochs: no epochs for {', '.join(missing)}"
+    if any(part not in found for part in parts):
+        return
+    if isinstance(found["predictor", migration.predictor], Heuristic):
+        yield f"{where}.predictor: {migration.predictor!r} has nothing to train, so no epochs"
+        return
+    for name in migration.methods:
+        try:
+            found["method", name].training_sampler(found["sampler", migration.sampler])
+        except TrainingError as error:
+            yield f"{where}.methods: {name} × {migration.sampler}: {error}"
+    for dataset, epochs in migration.epochs.items():
+        if list(epochs) != sorted({*epochs}):
+            yield (
+                f"{where}.epochs.{dataset} = {list(epochs)}: expected ascending epochs, each "
+                f"once: {sorted({*epochs})}"
+            )
+        elif dataset in suite.datasets:
+            yield from _first_refusal(
+                partial(_followed, resolver, migration, dataset, name, where)
+                for name in migration.methods
+            )
+
+
+def _followed(
+    resolver: Resolver, migration: MigrationParams, dataset: str, name: str, where: str
+) -> None:
+    """Refuse epochs that a followed method does not train, or may not come to."""
+    from neglink.expected import EPOCHS, all_epochs_of  # which imports this module
+
+    method = resolver.method(name, dataset, migration.predictor)
+    settings, last = settings_of(method), max(migration.epochs[dataset])
+    at = f"{where}.epochs.{dataset} = {list(migration.epochs[dataset])}: method {name!r}"
+    tells = settings.keys() & {"inner_epochs", *(key for keys in EPOCHS.values() for key in keys)}
+    if tells and last > (most := int(all_epochs_of(settings))):
+        raise ParamsError(
+            f"{at} trains {most} epochs on it. Take epochs up to {most}, or let it train longer"
+        )
+    patience = settings.get("patience") if settings.get("select") != "last" else None
+    if patience is not None and last > settings.get("least_epochs", 0):
+        raise ParamsError(
+            f"{at} may end before epoch {last} (its patience is {patience}). Follow a method with "
+            "patience: null"
+        )
 
 
 def dataset_names(params: Params) -> set[str]:

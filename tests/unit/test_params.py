@@ -199,6 +199,53 @@ def test_settings_that_do_not_go_together_are_refused(changes: dict[str, Any], l
 FOLLOW: dict[str, Any] = {
     "predictor": "gcn", "sampler": "dns", "methods": ["plain"], "epochs": {"planted": [1, 3]},
 }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        (
+            {"epochs": {"planted": [1, 50]}},
+            "epochs.planted = [1, 50]: method 'plain' trains 3 epochs on it. Take epochs up to 3, "
+            "or let it train longer",
+        ),
+        (
+            {"epochs": {"planted": [2, 7]}, "methods": ["mebns"]},
+            "epochs.planted = [2, 7]: method 'mebns' trains 6 epochs on it. Take epochs up to 6, "
+            "or let it train longer",
+        ),
+        (
+            {"epochs": {"planted": [1, 21]}, "methods": ["pull"], "sampler": "uniform"},
+            "epochs.planted = [1, 21]: method 'pull' may end before epoch 21 (its patience is 0). "
+            "Follow a method with patience: null",
+        ),
+        (
+            {"epochs": {"planted": [3, 1]}},
+            "epochs.planted = [3, 1]: expected ascending epochs, each once: [1, 3]",
+        ),
+        (
+            {"epochs": {"planted": [1, 2, 2]}},
+            "epochs.planted = [1, 2, 2]: expected ascending epochs, each once: [1, 2]",
+        ),
+        ({"predictor": "cn"}, "predictor: 'cn' has nothing to train, so no epochs"),
+    ],
+)
+def test_epochs_that_no_training_comes_to_are_not_followed(
+    changes: dict[str, Any], line: str
+) -> None:
+    mebns = {"teacher_epochs": 2, "student_epochs": 4}
+    text = refusal(methods__mebns=mebns, suites__one__migration=FOLLOW | changes)
+    assert text == f"suites.one.migration.{line}"
+
+
+def test_the_last_epoch_can_be_followed_and_so_can_those_before_patience() -> None:
+    for name, last in (("plain", 3), ("mebns", 300), ("autoencoder", 500)):
+        follow = FOLLOW | {"methods": [name], "epochs": {"planted": [1, last], "cora": [1, 9999]}}
+        check_params(values(suites__one__migration=follow, samplers__dns={"kind": "uniform"}))
+        follow["epochs"] = {"planted": [1, last + 1]}
+        assert refusal(suites__one__migration=follow, samplers__dns={"kind": "uniform"})
+
+
 BESIDE = {"datasets": ["planted"], "predictors": ["mlp"], "samplers": ["uniform"]}
 
 
