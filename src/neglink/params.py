@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_type_hints
 
 import pydantic
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -372,7 +372,11 @@ class Resolver:
         for path, changes in _changes("nodes", suite.nodes, "per_dataset", dataset):
             settings, where = merge(settings, changes), path
         made: NodeTasks = _validated(NodeTasks, where, settings)
-        if made.split == "public" and dataset in datasets.names() and dataset not in PUBLIC:
+        if (
+            made.split == "public"
+            and dataset in dataset_names(self.params)
+            and dataset not in PUBLIC
+        ):
             raise ParamsError(
                 f"{where}.split = 'public' on {dataset}: Planetoid divides {', '.join(PUBLIC)} "
                 f"alone; set nodes.per_dataset.{dataset}: {{split: random}}"
@@ -656,10 +660,36 @@ def _node_problems(
     unknown = list(_dataset_problems(params, f"{where}.nodes", suite.nodes))
     yield from unknown
     names = dict.fromkeys(dataset for grid in grids for dataset in grid.datasets)
+    for dataset in names:
+        whole = str(params.data.shares.get(dataset, {}).get("of", dataset))
+        if whole in datasets.UNLABELLED or whole in params.data.custom:
+            yield (
+                f"{where}.nodes: the nodes of {dataset!r} have no classes to be judged by; take "
+                "another data set, or leave nodes out"
+            )
+    for predictor in dict.fromkeys(name for grid in grids for name in grid.predictors):
+        try:
+            is_edge_centric = _is_edge_centric(resolver.predictor(predictor, ""))
+        except ParamsError:
+            continue  # told where the grid is checked
+        if is_edge_centric:
+            yield (
+                f"{where}.nodes: {predictor!r} scores pairs and has no embeddings of nodes; take "
+                "another predictor, such as gcn, or leave nodes out"
+            )
     if not unknown:
         yield from _first_refusal(
             partial(_judged, resolver, suite, where, dataset) for dataset in names
         )
+
+
+def _is_edge_centric(predictor: Any) -> bool:
+    """Whether the model is edge-centric, as far as the declaration of `build` says."""
+    try:
+        model = get_type_hints(predictor.build).get("return")
+    except (AttributeError, NameError):  # a heuristic; a name that type checkers alone see
+        return False
+    return bool(getattr(model, "edge_centric", False))
 
 
 def _judged(resolver: Resolver, suite: SuiteParams, where: str, dataset: str) -> None:
