@@ -52,10 +52,17 @@ def _seeds(value: Any) -> Any:
     """A number of seeds, or text such as "3,ogbl-ddi=1", as a mapping by data set."""
     texts = value.split(",") if isinstance(value, str) else []
     parts = [text.strip().rpartition("=") for text in texts]
-    if isinstance(value, bool) or not all(number.strip().isdecimal() for _, _, number in parts):
+    is_wrong = isinstance(value, bool | float | list)
+    if is_wrong or not all(number.strip().isdecimal() for _, _, number in parts):
         raise ValueError("expected a number, or such as 3,cora=5 (3, and 5 on cora)")
     if isinstance(value, str):
-        return {name.strip() if equals else "all": int(number) for name, equals, number in parts}
+        names = [name.strip() if equals else "all" for name, equals, _ in parts]
+        if len({*names}) < len(names):
+            raise ValueError(
+                "expected how many seeds, once for each data set, not which: 3 for seeds 0, 1 and "
+                "2, or such as 3,ogbl-ddi=1"
+            )
+        return {name: int(number) for name, (_, _, number) in zip(names, parts, strict=True)}
     return {"all": value} if isinstance(value, int) else value
 
 
@@ -105,7 +112,7 @@ class MigrationParams(Strict):
     methods: tuple[Name, ...]
     """Methods of the followed runs."""
     seeds: Annotated[int, Field(ge=1)] = 1
-    """How many seeds, from the suite's first."""
+    """How many seeds, from the suite's first; `seeds` in its place can make it fewer, not more."""
     epochs: dict[
         Name, Annotated[tuple[Annotated[int, Field(ge=1, le=1_000_000)], ...], Field(min_length=2)]
     ]
@@ -244,9 +251,14 @@ class Params(Strict):
         return f"seeds={','.join(texts)}"
 
     def seeds_of(self, grid: Grid, dataset: str, count: int | None = None) -> range:
-        """The seeds of a grid on a data set; `count` in place of the grid's own number."""
+        """The seeds of a grid on a data set; with `count`, so many in place of the grid's own.
+
+        `seeds` stands for the grid's own number, and bounds `count`.
+        """
         wanted = self.seeds or {}
         number = wanted.get(dataset, wanted.get("all", count or grid.seeds))
+        if count is not None:
+            number = min(number, count)
         return range(grid.first_seed, grid.first_seed + number)
 
 
@@ -276,9 +288,31 @@ def check_params(values: Mapping[str, Any]) -> Params:
     return params
 
 
+def in_yaml(text: str) -> str:
+    """Lines about settings in the words of YAML, where pydantic has those of Python.
+
+    >>> print(in_yaml("a.datasets = 'cora': input should be a valid tuple"))
+    a.datasets = 'cora': expected a list, such as [cora]
+    >>> print(in_yaml("gcn = None: input should be a valid dictionary"))
+    gcn = None: expected a mapping, such as {name: value}, or {} for none
+    """
+    return "\n".join(map(_line_in_yaml, text.split("\n")))
+
+
+def _line_in_yaml(line: str) -> str:
+    told, _, kind = line.rpartition(": input should be a valid ")
+    if kind.startswith("dictionary"):
+        return f"{told}: expected a mapping, such as {{name: value}}, or {{}} for none"
+    if kind not in {"tuple", "list"}:
+        return line
+    one = re.fullmatch(r"'?([A-Za-z0-9._+-]+)'?", told.partition(" = ")[2])
+    example = one[1] if one and one[1] != "None" else "a, b"
+    return f"{told}: expected a list, such as [{example}]"
+
+
 def _refuse(problems: Iterable[str]) -> None:
     """Raise what is told of settings, if anything is."""
-    if lines := [shown(line, LONGEST_LINE) for line in problems]:
+    if lines := [shown(in_yaml(line), LONGEST_LINE) for line in problems]:
         raise ParamsError("\n".join(lines))
 
 
@@ -613,6 +647,12 @@ def _suite_problems(params: Params, name: str, suite: SuiteParams) -> Iterator[s
     resolver = Resolver(params)
     if suite.primary not in suite.metrics:
         yield f"{where}.primary = {suite.primary!r}: not among its metrics {list(suite.metrics)}"
+    grids = (suite, *suite.also)
+    if not suite.heuristics and not any(g.predictors or g.samplers or g.methods for g in grids):
+        yield (
+            f"{where}: nothing to run; give predictors, samplers and methods (such as [gcn], "
+            "[uniform] and [plain]), or heuristics (such as [cn])"
+        )
     for grid, at in [(suite, where), *((g, f"{where}.also") for g in suite.also)]:
         yield from _grid_problems(params, resolver, grid, at)
     yield from _comparison_problems(suite, where)

@@ -88,7 +88,20 @@ def test_an_unknown_key_is_refused_at_every_level(changes: dict[str, Any], line:
         ({"suites__one__seeds": 0}, "params.suites.one.seeds = 0: ", "greater than or equal to 1"),
         ({"suites__one__metrics": ["hits@7"]}, "params.suites.one.metrics.0 = 'hits@7': ", "'mrr'"),
         ({"suites__one__datasets": []}, "params.suites.one.datasets = []: ", "at least 1"),
-        ({"samplers": []}, "params.samplers = []: ", "dictionary"),
+        ({"samplers": []}, "params.samplers = []: ", "expected a mapping, such as {name: value}"),
+        ({"predictors__gcn": None}, "params.predictors.gcn = None: ", "mapping, such as {name: "),
+        ({"suites__one": None}, "params.suites.one = None: ", "value}, or {} for none"),
+        (
+            {"suites__one__datasets": "planted"},
+            "params.suites.one.datasets = 'planted': ",
+            "expected a list, such as [planted]",
+        ),
+        (
+            {"suites__one__also": {"datasets": ["cora"]}},
+            "params.suites.one.also = {'datasets': ",
+            "expected a list, such as [a, b]",
+        ),
+        ({"methods__mebns__snapshots": 3}, "methods.mebns.snapshots = 3: ", "list, such as [3]"),
         ({"data__hashes": {"a": "12"}}, "params.data.hashes.a = '12': ", "pattern"),
         ({"suites__one__seeds": True}, "params.suites.one.seeds = True: ", "expected a number"),
         ({"methods__plain__epochs": True}, "methods.plain.epochs = True: ", "expected a number"),
@@ -194,6 +207,17 @@ def test_an_unknown_name_is_told_with_the_nearest_known_one(
 )  # fmt: skip
 def test_settings_that_do_not_go_together_are_refused(changes: dict[str, Any], line: str) -> None:
     assert line in refusal(**changes).splitlines()
+
+
+def test_a_suite_with_nothing_to_run_is_refused() -> None:
+    line = "suites.one: nothing to run; give predictors, samplers and methods (such as [gcn], "
+    line += "[uniform] and [plain]), or heuristics (such as [cn])"
+    bare: dict[str, Any] = {"title": "One", "datasets": ["planted"]}
+    assert refusal(suites__one=bare) == line
+    check_params(values(suites__one=bare | {"heuristics": ["cn"]}))
+    further = {"datasets": ["planted"], "predictors": ["gcn"], "samplers": ["dns"],
+               "methods": ["plain"]}  # fmt: skip
+    check_params(values(suites__one=bare | {"also": [further]}))
 
 
 FOLLOW: dict[str, Any] = {
@@ -430,6 +454,11 @@ def test_seeds_start_at_the_first_and_are_as_many_as_asked_for(
         (True, "params.seeds = True: "),
         ("many", "params.seeds = 'many': expected a number, or such as 3,cora=5"),
         ("3,cora=", "params.seeds = '3,cora=': expected a number, or such as 3,cora=5"),
+        (1.5, "params.seeds = 1.5: expected a number, or such as 3,cora=5"),
+        ([0, 1], "params.seeds = [0, 1]: expected a number, or such as 3,cora=5"),
+        ("0,1,2", "params.seeds = '0,1,2': expected how many seeds, once for each data set, not "),
+        ("3,5", "params.seeds = '3,5': expected how many seeds"),
+        ("3,cora=1,cora=2", "params.seeds = '3,cora=1,cora=2': expected how many seeds"),
         ({"coraa": 3}, "seeds.coraa: no such data set (did you mean 'cora'?)"),
     ],
 )
