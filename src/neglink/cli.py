@@ -205,7 +205,8 @@ def look(
 ) -> None:
     """Make tables, figures and page of what a suite has by now; nothing is trained.
 
-    Runs that are still missing are named in the tables. `snakemake` makes them and the report anew.
+    Runs that are still missing are named in the tables, and figures that need them are left out.
+    `snakemake` makes them and the report anew.
     """
     from neglink.errors import ReportError
     from neglink.params import read_params
@@ -215,9 +216,9 @@ def look(
     made = Plan(read_params(params, suite=suite, seeds=seeds))
     name, count = made.suite_name, len(made.results)
     there = sum(Path(step.path).is_file() for step in made.results)
-    if not there:
+    if not any(Path(step.path).is_file() for step in made.evaluations):
         raise ReportError(
-            f"suite {name}: none of its {count} results is there; run "
+            f"suite {name}: none of its {len(made.evaluations)} results is there; run "
             f"`snakemake --cores all --config suite={name}`, or `neglink runs unpack`"
         )
     tables = Path("results/tables") / name

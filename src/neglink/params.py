@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_type_hints
 
 import pydantic
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -18,6 +18,7 @@ from neglink.datasets.planted import Planted
 from neglink.datasets.share import Share
 from neglink.errors import ParamsError, TrainingError
 from neglink.evaluation.nodes import NodeTasks
+from neglink.figure_needs import Asked, lacks
 from neglink.methods import METHODS
 from neglink.predictors import PREDICTORS, Heuristic
 from neglink.registry import (
@@ -51,10 +52,17 @@ def _seeds(value: Any) -> Any:
     """A number of seeds, or text such as "3,ogbl-ddi=1", as a mapping by data set."""
     texts = value.split(",") if isinstance(value, str) else []
     parts = [text.strip().rpartition("=") for text in texts]
-    if isinstance(value, bool) or not all(number.strip().isdecimal() for _, _, number in parts):
+    is_wrong = isinstance(value, bool | float | list)
+    if is_wrong or not all(number.strip().isdecimal() for _, _, number in parts):
         raise ValueError("expected a number, or such as 3,cora=5 (3, and 5 on cora)")
     if isinstance(value, str):
-        return {name.strip() if equals else "all": int(number) for name, equals, number in parts}
+        names = [name.strip() if equals else "all" for name, equals, _ in parts]
+        if len({*names}) < len(names):
+            raise ValueError(
+                "expected how many seeds, once for each data set, not which: 3 for seeds 0, 1 and "
+                "2, or such as 3,ogbl-ddi=1"
+            )
+        return {name: int(number) for name, (_, _, number) in zip(names, parts, strict=True)}
     return {"all": value} if isinstance(value, int) else value
 
 
@@ -104,7 +112,7 @@ class MigrationParams(Strict):
     methods: tuple[Name, ...]
     """Methods of the followed runs."""
     seeds: Annotated[int, Field(ge=1)] = 1
-    """How many seeds, from the suite's first."""
+    """How many seeds, from the suite's first; `seeds` in its place can make it fewer, not more."""
     epochs: dict[
         Name, Annotated[tuple[Annotated[int, Field(ge=1, le=1_000_000)], ...], Field(min_length=2)]
     ]
@@ -243,9 +251,14 @@ class Params(Strict):
         return f"seeds={','.join(texts)}"
 
     def seeds_of(self, grid: Grid, dataset: str, count: int | None = None) -> range:
-        """The seeds of a grid on a data set; `count` in place of the grid's own number."""
+        """The seeds of a grid on a data set; with `count`, so many in place of the grid's own.
+
+        `seeds` stands for the grid's own number, and bounds `count`.
+        """
         wanted = self.seeds or {}
         number = wanted.get(dataset, wanted.get("all", count or grid.seeds))
+        if count is not None:
+            number = min(number, count)
         return range(grid.first_seed, grid.first_seed + number)
 
 
@@ -275,9 +288,31 @@ def check_params(values: Mapping[str, Any]) -> Params:
     return params
 
 
+def in_yaml(text: str) -> str:
+    """Lines about settings in the words of YAML, where pydantic has those of Python.
+
+    >>> print(in_yaml("a.datasets = 'cora': input should be a valid tuple"))
+    a.datasets = 'cora': expected a list, such as [cora]
+    >>> print(in_yaml("gcn = None: input should be a valid dictionary"))
+    gcn = None: expected a mapping, such as {name: value}, or {} for none
+    """
+    return "\n".join(map(_line_in_yaml, text.split("\n")))
+
+
+def _line_in_yaml(line: str) -> str:
+    told, _, kind = line.rpartition(": input should be a valid ")
+    if kind.startswith("dictionary"):
+        return f"{told}: expected a mapping, such as {{name: value}}, or {{}} for none"
+    if kind not in {"tuple", "list"}:
+        return line
+    one = re.fullmatch(r"'?([A-Za-z0-9._+-]+)'?", told.partition(" = ")[2])
+    example = one[1] if one and one[1] != "None" else "a, b"
+    return f"{told}: expected a list, such as [{example}]"
+
+
 def _refuse(problems: Iterable[str]) -> None:
     """Raise what is told of settings, if anything is."""
-    if lines := [shown(line, LONGEST_LINE) for line in problems]:
+    if lines := [shown(in_yaml(line), LONGEST_LINE) for line in problems]:
         raise ParamsError("\n".join(lines))
 
 
@@ -371,7 +406,11 @@ class Resolver:
         for path, changes in _changes("nodes", suite.nodes, "per_dataset", dataset):
             settings, where = merge(settings, changes), path
         made: NodeTasks = _validated(NodeTasks, where, settings)
-        if made.split == "public" and dataset in datasets.names() and dataset not in PUBLIC:
+        if (
+            made.split == "public"
+            and dataset in dataset_names(self.params)
+            and dataset not in PUBLIC
+        ):
             raise ParamsError(
                 f"{where}.split = 'public' on {dataset}: Planetoid divides {', '.join(PUBLIC)} "
                 f"alone; set nodes.per_dataset.{dataset}: {{split: random}}"
@@ -608,6 +647,12 @@ def _suite_problems(params: Params, name: str, suite: SuiteParams) -> Iterator[s
     resolver = Resolver(params)
     if suite.primary not in suite.metrics:
         yield f"{where}.primary = {suite.primary!r}: not among its metrics {list(suite.metrics)}"
+    grids = (suite, *suite.also)
+    if not suite.heuristics and not any(g.predictors or g.samplers or g.methods for g in grids):
+        yield (
+            f"{where}: nothing to run; give predictors, samplers and methods (such as [gcn], "
+            "[uniform] and [plain]), or heuristics (such as [cn])"
+        )
     for grid, at in [(suite, where), *((g, f"{where}.also") for g in suite.also)]:
         yield from _grid_problems(params, resolver, grid, at)
     yield from _comparison_problems(suite, where)
@@ -637,6 +682,7 @@ def _suite_problems(params: Params, name: str, suite: SuiteParams) -> Iterator[s
                     f"{', '.join(datasets.DIVIDED)} and {own} do. Take another kind"
                 )
     yield from _node_problems(params, resolver, suite, where)
+    yield from _figure_problems(params, resolver, suite, where)
     if suite.migration is not None:
         yield from _migration_problems(resolver, suite, f"{where}.migration")
 
@@ -654,10 +700,36 @@ def _node_problems(
     unknown = list(_dataset_problems(params, f"{where}.nodes", suite.nodes))
     yield from unknown
     names = dict.fromkeys(dataset for grid in grids for dataset in grid.datasets)
+    for dataset in names:
+        whole = str(params.data.shares.get(dataset, {}).get("of", dataset))
+        if whole in datasets.UNLABELLED or whole in params.data.custom:
+            yield (
+                f"{where}.nodes: the nodes of {dataset!r} have no classes to be judged by; take "
+                "another data set, or leave nodes out"
+            )
+    for predictor in dict.fromkeys(name for grid in grids for name in grid.predictors):
+        try:
+            is_edge_centric = _is_edge_centric(resolver.predictor(predictor, ""))
+        except ParamsError:
+            continue  # told where the grid is checked
+        if is_edge_centric:
+            yield (
+                f"{where}.nodes: {predictor!r} scores pairs and has no embeddings of nodes; take "
+                "another predictor, such as gcn, or leave nodes out"
+            )
     if not unknown:
         yield from _first_refusal(
             partial(_judged, resolver, suite, where, dataset) for dataset in names
         )
+
+
+def _is_edge_centric(predictor: Any) -> bool:
+    """Whether the model is edge-centric, as far as the declaration of `build` says."""
+    try:
+        model = get_type_hints(predictor.build).get("return")
+    except (AttributeError, NameError):  # a heuristic; a name that type checkers alone see
+        return False
+    return bool(getattr(model, "edge_centric", False))
 
 
 def _judged(resolver: Resolver, suite: SuiteParams, where: str, dataset: str) -> None:
@@ -700,6 +772,40 @@ def _grid_problems(params: Params, resolver: Resolver, grid: Grid, where: str) -
         yield from _sweep_problems(params, resolver, grid, where)
 
 
+def _figure_problems(
+    params: Params, resolver: Resolver, suite: SuiteParams, where: str
+) -> Iterator[str]:
+    grids, migration = (suite, *suite.also), suite.migration
+    cells = frozenset(
+        cell for g in grids for cell in product(g.datasets, g.predictors, g.samplers, g.methods)
+    )
+
+    def methods() -> list[Any]:
+        places = {(method, dataset, predictor) for dataset, predictor, _, method in cells}
+        return [resolver.method(*place) for place in places]
+
+    def followed() -> list[Any]:
+        assert migration is not None
+        places = product(migration.methods, suite.datasets, [migration.predictor])
+        return [resolver.method(*place) for place in places]
+
+    asked = Asked(
+        cells,
+        any(grid.sweep for grid in grids),
+        methods,
+        None if migration is None else followed,
+        {name: str(share.get("of")) for name, share in params.data.shares.items()},
+    )
+    try:
+        for name, need in lacks(asked, suite.figures):
+            yield (
+                f"{where}.figures: {name!r} needs {need}, which this suite lacks: add that, "
+                "or leave the figure out"
+            )
+    except ParamsError:
+        pass  # told where the method itself is checked
+
+
 def _comparison_problems(suite: SuiteParams, where: str) -> Iterator[str]:
     """Names in `compare`, or of ours in `beside`, that no grid of the suite has."""
     sides = [("compare", side) for one in suite.compare for side in (one.ours, one.against)]
@@ -729,17 +835,60 @@ def _sweep_problems(params: Params, resolver: Resolver, grid: Grid, where: str) 
 def _migration_problems(resolver: Resolver, suite: SuiteParams, where: str) -> Iterator[str]:
     migration = suite.migration
     assert migration is not None
-    parts = [("predictor", (migration.predictor,)), ("sampler", (migration.sampler,)),
-             ("method", migration.methods)]  # fmt: skip
-    for section, names in parts:
-        for name in names:
-            try:
-                resolver.part(section, name)
-            except ParamsError as error:
-                yield f"{where}: {error}"
+    parts = [("predictor", migration.predictor), ("sampler", migration.sampler),
+             *(("method", name) for name in migration.methods)]  # fmt: skip
+    found: dict[tuple[str, str], Any] = {}
+    for section, name in parts:
+        try:
+            found[section, name] = resolver.part(section, name)
+        except ParamsError as error:
+            yield f"{where}: {error}"
     missing = [d for d in suite.datasets if d not in migration.epochs]
     if missing:
         yield f"{where}.epochs: no epochs for {', '.join(missing)}"
+    if any(part not in found for part in parts):
+        return
+    if isinstance(found["predictor", migration.predictor], Heuristic):
+        yield f"{where}.predictor: {migration.predictor!r} has nothing to train, so no epochs"
+        return
+    for name in migration.methods:
+        try:
+            found["method", name].training_sampler(found["sampler", migration.sampler])
+        except TrainingError as error:
+            yield f"{where}.methods: {name} × {migration.sampler}: {error}"
+    for dataset, epochs in migration.epochs.items():
+        if list(epochs) != sorted({*epochs}):
+            yield (
+                f"{where}.epochs.{dataset} = {list(epochs)}: expected ascending epochs, each "
+                f"once: {sorted({*epochs})}"
+            )
+        elif dataset in suite.datasets:
+            yield from _first_refusal(
+                partial(_followed, resolver, migration, dataset, name, where)
+                for name in migration.methods
+            )
+
+
+def _followed(
+    resolver: Resolver, migration: MigrationParams, dataset: str, name: str, where: str
+) -> None:
+    """Refuse epochs that a followed method does not train, or may not come to."""
+    from neglink.expected import EPOCHS, all_epochs_of  # which imports this module
+
+    method = resolver.method(name, dataset, migration.predictor)
+    settings, last = settings_of(method), max(migration.epochs[dataset])
+    at = f"{where}.epochs.{dataset} = {list(migration.epochs[dataset])}: method {name!r}"
+    tells = settings.keys() & {"inner_epochs", *(key for keys in EPOCHS.values() for key in keys)}
+    if tells and last > (most := int(all_epochs_of(settings))):
+        raise ParamsError(
+            f"{at} trains {most} epochs on it. Take epochs up to {most}, or let it train longer"
+        )
+    patience = settings.get("patience") if settings.get("select") != "last" else None
+    if patience is not None and last > settings.get("least_epochs", 0):
+        raise ParamsError(
+            f"{at} may end before epoch {last} (its patience is {patience}). Follow a method with "
+            "patience: null"
+        )
 
 
 def dataset_names(params: Params) -> set[str]:

@@ -104,6 +104,22 @@ def test_look_shows_what_is_there_and_names_what_is_not(
     assert Path("results/report/one.html").is_file()
 
 
+def test_look_leaves_out_a_figure_whose_runs_are_missing(
+    project: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    own = values(suites__one__methods=["plain", "mebns"], suites__one__figures=["ablation"])
+    Path("params.yaml").write_text(yaml.safe_dump(own))
+    plain = Plan(read_params(Path("params.yaml"))).evaluations[0]
+    content = metrics("planted", "gcn", "dns", "plain", protocol=RANDOM | {"split": "mine"})
+    write_json(Path(plain.path), content)
+    assert "1 of 3 results" in run("look")
+    said = "Figure ablation needs runs of two methods with hits@20."
+    assert f"left out: {said}" in caplog.text
+    assert f"Left out. {said}" in Path("results/report/one.html").read_text()
+    assert Path("results/tables/one/results.md").is_file()
+    assert list(Path("results/figures/one").iterdir()) == []
+
+
 def test_plan_counts_steps_and_files(project: Path) -> None:
     plan = Plan(read_params(Path("params.yaml")))
     graph = project / plan.all("graph")[0].path

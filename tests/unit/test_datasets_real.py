@@ -26,6 +26,7 @@ def test_a_data_set_on_the_mirror_loads_with_its_counts(name: str, tmp_path: Pat
     graph, report = datasets.load(name, tmp_path, Path(str(MIRROR)))
     counts = datasets.entry(name).counts
     assert (graph.n, graph.m, graph.f) == (counts.nodes, counts.links, counts.features)
+    assert (graph.labels is None) == (name in datasets.UNLABELLED)
     assert set(report["files"]) == {file.path for file in datasets.entry(name).files}
 
 

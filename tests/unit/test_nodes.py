@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
 from typer.testing import CliRunner
 
@@ -13,6 +14,7 @@ from neglink.errors import ReportError, SplitError
 from neglink.files import read_json, write_json
 from neglink.params import check_params, read_params, schema
 from neglink.plan import Plan, Step
+from neglink.predictors import PREDICTORS, Heuristic
 from neglink.reporting.findings import findings
 from neglink.reporting.inputs import Inputs, read_suite
 from neglink.reporting.nodes import node_results, nodes_table
@@ -81,6 +83,39 @@ def test_the_public_division_is_asked_of_planetoids_graphs_alone() -> None:
     made = plan(**asked, suites__one__nodes=own)
     told = {step.settings["run"]["dataset"]: step.settings["nodes"]["split"] for step in made.nodes}
     assert told == {"cora": "public", "photo": "random"}
+
+
+@pytest.mark.parametrize("dataset", ["planted", "mine", "half"])
+def test_a_graph_of_your_own_has_no_public_division(dataset: str) -> None:
+    asked = {"suites__one__datasets": [dataset], "data__custom": {"mine": {"links": "a.csv"}},
+             "data__shares": {"half": {"of": "cora", "share": 0.5}}}  # fmt: skip
+    text = refusal(**{**SUITE, **asked, "suites__one__nodes": {"split": "public"}})
+    assert f"suites.one.nodes.split = 'public' on {dataset}: Planetoid divides cora" in text
+
+
+@pytest.mark.parametrize("dataset", ["ogbl-ddi", "mine", "part"])
+def test_nodes_without_classes_are_not_judged(dataset: str) -> None:
+    asked = {"suites__one__datasets": [dataset], "data__custom": {"mine": {"links": "a.csv"}},
+             "data__shares": {"part": {"of": "facebook", "share": 0.5}}}  # fmt: skip
+    assert refusal(**{**SUITE, **asked}) == (
+        f"suites.one.nodes: the nodes of {dataset!r} have no classes to be judged by; take "
+        "another data set, or leave nodes out"
+    )
+
+
+@pytest.mark.parametrize("predictor", PREDICTORS.names())
+def test_predictors_without_embeddings_are_not_judged_on_nodes(predictor: str) -> None:
+    part = PREDICTORS.make(predictor)
+    if isinstance(part, Heuristic):
+        return
+    asked = {**SUITE, "suites__one__predictors": [predictor], "suites__one__methods": ["plain"]}
+    if part.build(random_graph(20, 40, f=4), torch.Generator()).edge_centric:
+        assert refusal(**asked) == (
+            f"suites.one.nodes: {predictor!r} scores pairs and has no embeddings of nodes; take "
+            "another predictor, such as gcn, or leave nodes out"
+        )
+    else:
+        check_params(values(**asked))
 
 
 def test_a_table_of_nodes_wants_tasks_and_tasks_want_trained_runs() -> None:

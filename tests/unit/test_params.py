@@ -88,7 +88,20 @@ def test_an_unknown_key_is_refused_at_every_level(changes: dict[str, Any], line:
         ({"suites__one__seeds": 0}, "params.suites.one.seeds = 0: ", "greater than or equal to 1"),
         ({"suites__one__metrics": ["hits@7"]}, "params.suites.one.metrics.0 = 'hits@7': ", "'mrr'"),
         ({"suites__one__datasets": []}, "params.suites.one.datasets = []: ", "at least 1"),
-        ({"samplers": []}, "params.samplers = []: ", "dictionary"),
+        ({"samplers": []}, "params.samplers = []: ", "expected a mapping, such as {name: value}"),
+        ({"predictors__gcn": None}, "params.predictors.gcn = None: ", "mapping, such as {name: "),
+        ({"suites__one": None}, "params.suites.one = None: ", "value}, or {} for none"),
+        (
+            {"suites__one__datasets": "planted"},
+            "params.suites.one.datasets = 'planted': ",
+            "expected a list, such as [planted]",
+        ),
+        (
+            {"suites__one__also": {"datasets": ["cora"]}},
+            "params.suites.one.also = {'datasets': ",
+            "expected a list, such as [a, b]",
+        ),
+        ({"methods__mebns__snapshots": 3}, "methods.mebns.snapshots = 3: ", "list, such as [3]"),
         ({"data__hashes": {"a": "12"}}, "params.data.hashes.a = '12': ", "pattern"),
         ({"suites__one__seeds": True}, "params.suites.one.seeds = True: ", "expected a number"),
         ({"methods__plain__epochs": True}, "methods.plain.epochs = True: ", "expected a number"),
@@ -194,6 +207,111 @@ def test_an_unknown_name_is_told_with_the_nearest_known_one(
 )  # fmt: skip
 def test_settings_that_do_not_go_together_are_refused(changes: dict[str, Any], line: str) -> None:
     assert line in refusal(**changes).splitlines()
+
+
+def test_a_suite_with_nothing_to_run_is_refused() -> None:
+    line = "suites.one: nothing to run; give predictors, samplers and methods (such as [gcn], "
+    line += "[uniform] and [plain]), or heuristics (such as [cn])"
+    bare: dict[str, Any] = {"title": "One", "datasets": ["planted"]}
+    assert refusal(suites__one=bare) == line
+    check_params(values(suites__one=bare | {"heuristics": ["cn"]}))
+    further = {"datasets": ["planted"], "predictors": ["gcn"], "samplers": ["dns"],
+               "methods": ["plain"]}  # fmt: skip
+    check_params(values(suites__one=bare | {"also": [further]}))
+
+
+FOLLOW: dict[str, Any] = {
+    "predictor": "gcn", "sampler": "dns", "methods": ["plain"], "epochs": {"planted": [1, 3]},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        (
+            {"epochs": {"planted": [1, 50]}},
+            "epochs.planted = [1, 50]: method 'plain' trains 3 epochs on it. Take epochs up to 3, "
+            "or let it train longer",
+        ),
+        (
+            {"epochs": {"planted": [2, 7]}, "methods": ["mebns"]},
+            "epochs.planted = [2, 7]: method 'mebns' trains 6 epochs on it. Take epochs up to 6, "
+            "or let it train longer",
+        ),
+        (
+            {"epochs": {"planted": [1, 21]}, "methods": ["pull"], "sampler": "uniform"},
+            "epochs.planted = [1, 21]: method 'pull' may end before epoch 21 (its patience is 0). "
+            "Follow a method with patience: null",
+        ),
+        (
+            {"epochs": {"planted": [3, 1]}},
+            "epochs.planted = [3, 1]: expected ascending epochs, each once: [1, 3]",
+        ),
+        (
+            {"epochs": {"planted": [1, 2, 2]}},
+            "epochs.planted = [1, 2, 2]: expected ascending epochs, each once: [1, 2]",
+        ),
+        ({"predictor": "cn"}, "predictor: 'cn' has nothing to train, so no epochs"),
+    ],
+)
+def test_epochs_that_no_training_comes_to_are_not_followed(
+    changes: dict[str, Any], line: str
+) -> None:
+    mebns = {"teacher_epochs": 2, "student_epochs": 4}
+    text = refusal(methods__mebns=mebns, suites__one__migration=FOLLOW | changes)
+    assert text == f"suites.one.migration.{line}"
+
+
+def test_the_last_epoch_can_be_followed_and_so_can_those_before_patience() -> None:
+    for name, last in (("plain", 3), ("mebns", 300), ("autoencoder", 500)):
+        follow = FOLLOW | {"methods": [name], "epochs": {"planted": [1, last], "cora": [1, 9999]}}
+        check_params(values(suites__one__migration=follow, samplers__dns={"kind": "uniform"}))
+        follow["epochs"] = {"planted": [1, last + 1]}
+        assert refusal(suites__one__migration=follow, samplers__dns={"kind": "uniform"})
+
+
+BESIDE = {"datasets": ["planted"], "predictors": ["mlp"], "samplers": ["uniform"]}
+
+
+@pytest.mark.parametrize(
+    ("figure", "need", "enough"),
+    [
+        ("ablation", "two methods", {"methods": ["plain", "mebns"]}),
+        ("sensitivity", "a grid with a `sweep`", {"sweep": {"epochs": [1, 2]}}),
+        ("cost", "the methods mebns and plain", {"methods": ["plain", "mebns"]}),
+        ("ranking", "two samplers or two methods", {"samplers": ["dns", "uniform"]}),
+        ("scaling", "3 sizes of a data set", {"datasets": ["planted", "half", "third"]}),
+        ("iterations", "a method with iterations", {"also": [BESIDE | {"methods": ["pull"]}]}),
+        ("learning_curves", "runs to follow (`migration`)", {"migration": FOLLOW}),
+        ("migration", "runs to follow (`migration`)", {"migration": FOLLOW}),
+        ("meta_weights", "runs to follow", {"migration": FOLLOW | {"methods": ["mebns"]}}),
+        ("easy_negatives", "methods named plain-drop-", {"methods": ["plain-drop-20"]}),
+        ("false_negatives", "the sampler uniform", {"samplers": ["dns", "uniform"]}),
+        ("comparison", None, {}),
+    ],
+)
+def test_a_figure_that_a_suite_cannot_have_is_refused(
+    figure: str, need: str | None, enough: dict[str, Any]
+) -> None:
+    whole: dict[str, Any] = {
+        "methods__plain-drop-20": {"kind": "plain"},
+        "data__shares": {"half": {"of": "planted", "share": 0.5},
+                         "third": {"of": "planted", "share": 0.3}},
+        "suites__one__figures": [figure],
+    }  # fmt: skip
+    if need is not None:
+        (line,) = refusal(**whole).splitlines()
+        assert line.startswith(f"suites.one.figures: {figure!r} needs {need}")
+        assert line.endswith("which this suite lacks: add that, or leave the figure out")
+    check_params(values(**whole, **{f"suites__one__{key}": value for key, value in enough.items()}))
+
+
+def test_meta_weights_want_a_meta_learner_that_is_on() -> None:
+    asked = {"suites__one__migration": FOLLOW | {"methods": ["mebns"]},
+             "suites__one__figures": ["meta_weights"]}  # fmt: skip
+    for off in ({"meta_learner": False}, {"per_dataset": {"planted": {"meta_learner": False}}}):
+        assert "'meta_weights' needs" in refusal(**asked, methods__mebns=off)
+    assert "'meta_weights' needs" in refusal(**asked | {"suites__one__migration": FOLLOW})
 
 
 def test_every_offender_is_told_at_once() -> None:
@@ -336,6 +454,11 @@ def test_seeds_start_at_the_first_and_are_as_many_as_asked_for(
         (True, "params.seeds = True: "),
         ("many", "params.seeds = 'many': expected a number, or such as 3,cora=5"),
         ("3,cora=", "params.seeds = '3,cora=': expected a number, or such as 3,cora=5"),
+        (1.5, "params.seeds = 1.5: expected a number, or such as 3,cora=5"),
+        ([0, 1], "params.seeds = [0, 1]: expected a number, or such as 3,cora=5"),
+        ("0,1,2", "params.seeds = '0,1,2': expected how many seeds, once for each data set, not "),
+        ("3,5", "params.seeds = '3,5': expected how many seeds"),
+        ("3,cora=1,cora=2", "params.seeds = '3,cora=1,cora=2': expected how many seeds"),
         ({"coraa": 3}, "seeds.coraa: no such data set (did you mean 'cora'?)"),
     ],
 )

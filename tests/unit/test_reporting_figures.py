@@ -24,7 +24,15 @@ from tests.unit.reporting_data import analysis, grid, metrics, suite, swept
 
 def drawn(folder: Path, runs: list[dict[str, Any]], *args: Any, **given: Any) -> list[Drawing]:
     inputs = read_suite(suite(folder, runs, *args, **given))
-    return make_figures(inputs, Results(inputs.metrics))
+    drawings, left_out = make_figures(inputs, Results(inputs.metrics))
+    assert left_out == []
+    return drawings
+
+
+def lacks(folder: Path, runs: list[dict[str, Any]], *args: Any, **given: Any) -> list[str]:
+    """What is said of the figures that are left out."""
+    inputs = read_suite(suite(folder, runs, *args, **given))
+    return make_figures(inputs, Results(inputs.metrics))[1]
 
 
 @pytest.fixture(scope="module")
@@ -99,11 +107,14 @@ def test_hostile_names_stay_out_of_file_names_and_markup(tmp_path: Path) -> None
         ("sensitivity", "runs of a sweep"),
         ("cost", "runs of mebns and plain"),
         ("ablation", "runs of two methods"),
+        ("ranking", "two runs to compare"),
+        ("iterations", "a method with iterations"),
+        ("scaling", "3 sizes of a data set"),
     ],
 )
 def test_a_figure_without_data_says_what_it_lacks(tmp_path: Path, name: str, lack: str) -> None:
-    with pytest.raises(ReportError, match=f"Figure {name} needs .*{lack}"):
-        drawn(tmp_path, [metrics()], figures=[name])
+    (said,) = lacks(tmp_path, [metrics()], figures=[name])
+    assert re.match(f"Figure {name} needs .*{lack}", said)
 
 
 @pytest.mark.parametrize("width", [4.5, 5.1, 8.0, 10.9])
@@ -121,9 +132,28 @@ def test_a_legend_below_lies_inside_its_figure(width: float, count: int) -> None
     assert box.x1 <= figure.bbox.x1
 
 
-def test_comparison_without_the_primary_metric_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ReportError, match="Figure comparison needs runs with hits@20"):
-        drawn(tmp_path, [metrics(test={"auc": 0.5})], figures=["comparison"])
+def test_a_figure_that_lacks_its_data_leaves_the_others_alone(tmp_path: Path) -> None:
+    inputs = read_suite(suite(tmp_path, [metrics()], figures=["ablation", "comparison", "cost"]))
+    drawings, left_out = make_figures(inputs, Results(inputs.metrics))
+    assert [drawing.stem for drawing in drawings] == ["comparison"]
+    assert [said.split()[1] for said in left_out] == ["ablation", "cost"]
+
+
+def test_no_figure_stands_empty_where_the_primary_metric_has_no_value(tmp_path: Path) -> None:
+    own = {"test": {"auc": 0.5, "hits@20": None}, "counts": {"test_negatives": 12}}
+    runs = [
+        metrics(sampler=sampler, method=method, seed=seed, **own)
+        for sampler in ("uniform", "dns")
+        for method in ("plain", "mebns")
+        for seed in (0, 1)
+    ]
+    runs += [swept("cora", "beta", 0.1, seed) | own for seed in (0, 1)]
+    of_it = ["comparison", "ablation", "sensitivity", "ranking", "false_negatives"]
+    said = lacks(tmp_path, runs, figures=of_it)
+    assert [text.split()[1] for text in said] == of_it
+    why = "Hits@20 has no value where fewer than 20 negatives are ranked: cora (12). Take another"
+    assert all(why in text for text in said)
+    assert lacks(tmp_path / "b", [metrics(test={"auc": 0.5})], figures=["comparison"])
 
 
 def test_an_unknown_figure_is_refused(tmp_path: Path) -> None:

@@ -104,6 +104,13 @@ def test_a_page_without_figures_or_provenance_is_made(tmp_path: Path) -> None:
     text = page(tmp_path, [metrics()], provenance={}, title="", tables=["results"]).read_text()
     assert "<h1>invented</h1>" in text
     assert "Figures" not in text
+    assert (tmp_path / "out" / "figures").is_dir()  # DVC asks for the folder
+
+
+def test_the_page_says_which_figures_are_left_out_and_why(tmp_path: Path) -> None:
+    text = page(tmp_path, [metrics()], tables=["results"], figures=["ablation"]).read_text()
+    assert "<li>Left out. Figure ablation needs runs of two methods with hits@20.</li>" in text
+    assert "0.5000" in text
 
 
 # --- in a browser -----------------------------------------------------------------------------

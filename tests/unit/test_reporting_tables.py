@@ -81,6 +81,21 @@ def test_a_metric_null_everywhere_is_a_dash(tmp_path: Path) -> None:
     assert "| 1 | **0.5000** | – | 12.5 | 431 |" in markdown(made, "")
 
 
+@pytest.mark.parametrize(("count", "told"), [(54, "cora (54)"), (5400, "cora"), (None, "cora")])
+@pytest.mark.parametrize("name", ["results", "paired"])
+def test_a_dash_for_want_of_negatives_is_explained(
+    tmp_path: Path, name: str, count: int | None, told: str
+) -> None:
+    shown = ["hits@20", "hits@100"]
+    runs = seeds([0.5, 0.6], counts={"test_negatives": count})
+    assert table(tmp_path, name, runs, metrics_shown=shown).notes[-1] == (
+        f"Hits@100 has no value where fewer than 100 negatives are ranked: {told}. Take another of "
+        "the suite's `metrics` (and `primary`), or rank more negatives (`evaluation`)."
+    )
+    notes = table(tmp_path / "b", name, runs, metrics_shown=["hits@20"]).notes
+    assert not any("no value" in note for note in notes)
+
+
 # --- published --------------------------------------------------------------------------------
 
 
@@ -385,6 +400,6 @@ def test_equal_inputs_give_equal_bytes_and_stale_files_go(tmp_path: Path) -> Non
 def test_an_error_leaves_the_earlier_report_as_it_was(tmp_path: Path) -> None:
     out = report(tmp_path, seeds([0.1, 0.2]))
     before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
-    with pytest.raises(ReportError, match="Figure migration needs analyses"):
-        report(tmp_path, seeds([0.7, 0.8]), figures=["migration"])
+    with pytest.raises(ReportError, match="'pie' is not one of"):
+        report(tmp_path, seeds([0.7, 0.8]), figures=["pie"])
     assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before

@@ -22,8 +22,14 @@ if TYPE_CHECKING:
 DIVIDED = ("ogbl-ddi",)
 """Data sets of the catalog that come with a division of their links, and negatives."""
 
+UNLABELLED = (
+    "ca-netscience", "ca-sandi-auths", "crocodile", "crocodile-directed", "facebook", "ogbl-ddi",
+)  # fmt: skip
+"""Data sets of the catalog whose nodes have no classes."""
+
 __all__ = [
     "DIVIDED",
+    "UNLABELLED",
     "Counts",
     "Entry",
     "KnownHash",

@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from neglink.naming import BASE, SYSTEM
 from neglink.reporting.grid import asked_for, why_not_run
-from neglink.reporting.inputs import BASE, NONE, SYSTEM, Comparison, Inputs, Protocol
+from neglink.reporting.inputs import NONE, Comparison, Inputs, Protocol
 from neglink.reporting.published import (
     CAVEATS,
     GAINED,

@@ -8,7 +8,8 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from neglink.reporting.inputs import BASE, NONE, SYSTEM, Inputs, Metrics
+from neglink.naming import BASE, SYSTEM, base_of, removed
+from neglink.reporting.inputs import NONE, Inputs, Metrics
 from neglink.reporting.published import KAPPA, KAPPA_BOUND
 from neglink.reporting.sheets import (
     RUN,
@@ -19,7 +20,7 @@ from neglink.reporting.sheets import (
     records,
     tidy,
 )
-from neglink.reporting.statistics import Cell, Results, base_of, removed
+from neglink.reporting.statistics import Cell, Results
 
 QUANTITIES = {"train_seconds": "s", "seconds_per_epoch": "s", "peak_memory_mb": "MB"}
 """What is compared, with its unit."""

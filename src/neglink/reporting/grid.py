@@ -4,7 +4,7 @@ from itertools import product
 from typing import Any
 
 from neglink.reporting.inputs import NONE, Inputs, Suite
-from neglink.reporting.sheets import amount
+from neglink.reporting.sheets import amount, metric_title
 from neglink.reporting.statistics import Cell, Results
 
 KINDS = ("dataset", "predictor", "sampler", "method")
@@ -49,6 +49,25 @@ def why_not_run(cell: Cell, results: Results) -> str:
     if not any(run[:3] == cell[:3] for run in results.cells):
         return f"{predictor} with {sampler} is not run on {dataset}"
     return f"{method} is not run for {predictor} with {sampler} on {dataset}"
+
+
+def why_no_value(results: Results, metric: str) -> str:
+    """Why runs have no value of Hits@K: fewer than K negatives; empty where all have one."""
+    _, _, k = metric.partition("@")
+    short: dict[str, None] = {}
+    for result in results.metrics:
+        if k and result.test.get(metric) is None:
+            count = result.counts.get("test_negatives")
+            # where each link has negatives of its own, the count is of all of them
+            is_told = isinstance(count, int) and count < int(k)
+            short[f"{result.run.dataset} ({count})" if is_told else result.run.dataset] = None
+    if not short:
+        return ""
+    return (
+        f"{metric_title(metric)} has no value where fewer than {k} negatives are ranked: "
+        f"{', '.join(short)}. Take another of the suite's `metrics` (and `primary`), or rank more "
+        "negatives (`evaluation`)."
+    )
 
 
 def effort(inputs: Inputs, results: Results) -> dict[str, str]:

@@ -17,10 +17,6 @@ UNKNOWN = "unknown"
 """Said of a setting that is not on record."""
 NONE = "–"
 """Stands for the sampler and method of a heuristic, which is not trained."""
-BASE, SYSTEM = "plain", "mebns"
-"""The method that others are compared with, and the one whose gain over it MeBNS prints."""
-BASES = (BASE, "autoencoder")
-"""What stands for plain training, in order: suites of PULL have its early-ended form alone."""
 
 
 class Part(BaseModel):

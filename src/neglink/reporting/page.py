@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -18,9 +18,10 @@ from neglink.reporting.sweeps import value_text
 
 
 def make_page(
-    inputs: Inputs, results: Results, tables: list[Table], drawings: list[Drawing]
-) -> str:
-    """The page as HTML text. Every text of the data is escaped."""
+    inputs: Inputs, results: Results, tables: list[Table], drawings: list[Drawing],
+    left_out: Sequence[str] = (),
+) -> str:  # fmt: skip
+    """The page as HTML text; it says which figures are `left_out`. Every text is escaped."""
     environment = Environment(
         loader=PackageLoader("neglink.reporting"),
         autoescape=True,
@@ -36,6 +37,7 @@ def make_page(
         tables=tables,
         beside=beside(tables, drawings),
         figures=[pictured(d) for d in drawings if table_of(d, tables) is None],
+        left_out=left_out,
         protocols={**protocols(results), **node_protocols(inputs)},
         notes=list(tie_notes(inputs)) if ranks_links(inputs) else [NO_LINKS],
         compared=compared(inputs, results),

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from neglink.reporting.inputs import BASE, NONE, Comparison, Inputs
+from neglink.naming import BASE, removed
+from neglink.reporting.inputs import NONE, Comparison, Inputs
 from neglink.reporting.sheets import (
     RUN,
     Item,
@@ -30,7 +31,6 @@ from neglink.reporting.statistics import (
     difference,
     overall,
     paired_verdict,
-    removed,
 )
 
 

@@ -17,7 +17,7 @@ Nested = dict[str, dict[str, dict[str, dict[str, dict[str, float]]]]]
 """Means by dataset, predictor, sampler, method and metric."""
 
 
-def make_report(suite_file: Path, tables: Path, figures: Path, page: Path) -> None:
+def make_report(suite_file: Path, tables: Path, figures: Path, page: Path) -> list[str]:
     """Write the tables and figures of a suite into two folders, and its page.
 
     Everything is made before the first file is written, so an error leaves an earlier report as it
@@ -27,17 +27,21 @@ def make_report(suite_file: Path, tables: Path, figures: Path, page: Path) -> No
     Args:
         suite_file: the suite as JSON; the files that it lists are relative to the working folder.
         tables: folder for `<table>.csv`, `<table>.md`, `metrics.json` and `plots.csv`.
-        figures: folder for `<figure>.svg` and `<figure>.png`.
+        figures: folder for `<figure>.svg` and `<figure>.png`; made, even for no figure.
         page: the HTML file.
 
+    Returns:
+        Of each figure that is left out for lack of data, a sentence that says what it needs; the
+        page has it too.
+
     Raises:
-        ReportError: a file is missing or malformed, or a table or figure cannot be made from it.
+        ReportError: a file is missing or malformed, or a table or figure does not exist.
     """
     inputs = read_suite(suite_file)
     results = Results(inputs.metrics)
     made = make_tables(inputs, results)
-    drawings = make_figures(inputs, results)
-    html = make_page(inputs, results, made, drawings)
+    drawings, left_out = make_figures(inputs, results)
+    html = make_page(inputs, results, made, drawings, left_out)
     written = {
         *write_tables(tables, made, inputs, results),
         *write_summary(tables, inputs, results),
@@ -45,6 +49,7 @@ def make_report(suite_file: Path, tables: Path, figures: Path, page: Path) -> No
     written |= write_figures(figures, drawings)
     write_text(page, html)
     remove_stale(tables, figures, written)
+    return left_out
 
 
 def write_tables(folder: Path, tables: list[Table], inputs: Inputs, results: Results) -> set[Path]:
@@ -86,6 +91,7 @@ def write_summary(folder: Path, inputs: Inputs, results: Results) -> set[Path]:
 def write_figures(folder: Path, drawings: list[Drawing]) -> set[Path]:
     """Write each figure as SVG and PNG; the paths written."""
     written = set()
+    folder.mkdir(parents=True, exist_ok=True)  # DVC asks for it
     for drawing in drawings:
         for suffix, content in ((".svg", drawing.svg), (".png", drawing.png)):
             path = folder / f"{drawing.stem}{suffix}"

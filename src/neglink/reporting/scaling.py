@@ -6,14 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from neglink.figure_needs import FEWEST
 from neglink.reporting.cost import has_loops, seconds_of
 from neglink.reporting.inputs import Inputs, Suite
 from neglink.reporting.statistics import LEVEL, Results
 
 Where = tuple[str, str, str, str]
 """(whole data set, predictor, sampler, method)."""
-FEWEST = 3
-"""Graphs of different size through which a line is drawn."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """Means, intervals and paired tests of the runs of a suite, as tables and figures need them."""
 
 import math
-import re
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -9,11 +8,10 @@ from typing import Literal
 
 from neglink.evaluation.comparison import holm, paired
 from neglink.evaluation.intervals import interval
-from neglink.reporting.inputs import BASE, BASES, NONE, Metrics, Protocol, Sweep
+from neglink.naming import BASE_SAMPLER
+from neglink.reporting.inputs import NONE, Metrics, Protocol, Sweep
 
 LEVEL = 0.95
-BASE_SAMPLER = "uniform"
-"""The negatives of a baseline."""
 """Level of every interval; a difference is shown where the adjusted p-value is below 1 - LEVEL."""
 
 Cell = tuple[str, str, str, str]
@@ -157,28 +155,6 @@ def paired_verdict(mean: float | None, p: float | None) -> str:
     if p >= 1 - LEVEL or mean == 0:
         return "no difference shown"
     return "better" if mean > 0 else "worse"
-
-
-def removed(method: str) -> float | None:
-    """Percentage of negatives that a method removes; None where it is another kind of method.
-
-    >>> removed("plain-drop-65"), removed("plain"), removed("mebns")
-    (65.0, 0.0, None)
-    """
-    found = re.fullmatch(r"plain-drop-(\d+(?:\.\d+)?)", method)
-    if found:
-        return float(found[1])
-    return 0.0 if method == "plain" else None
-
-
-def base_of(methods: Iterable[str]) -> str:
-    """Which of some methods stands for plain training.
-
-    >>> base_of(["autoencoder", "pull"]), base_of(["autoencoder", "plain"]), base_of(["dmns"])
-    ('autoencoder', 'plain', 'plain')
-    """
-    there = set(methods)
-    return next((name for name in BASES if name in there), BASE)
 
 
 class Results:

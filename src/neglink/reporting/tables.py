@@ -5,16 +5,17 @@ The table beside published figures is in `against.py`, run against run in `paire
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pandas as pd
 
 from neglink.errors import ReportError
 from neglink.reporting.against import not_run, published_table
 from neglink.reporting.cost import cost_table
-from neglink.reporting.grid import asked_for, why_not_run
+from neglink.reporting.grid import asked_for, why_no_value, why_not_run
 from neglink.reporting.inputs import NONE, Inputs, Metrics
 from neglink.reporting.iterations import iterations_table
-from neglink.reporting.nodes import nodes_table
+from neglink.reporting.nodes import nodes_table, ranks_links
 from neglink.reporting.paired import paired_table
 from neglink.reporting.positivity import positivity_table
 from neglink.reporting.ranking import ranking_table
@@ -54,6 +55,8 @@ FRACTIONS = "Metrics are fractions in [0, 1]; higher is better."
 def make_tables(inputs: Inputs, results: Results) -> list[Table]:
     """The tables that the suite asks for; `planted` only where a planted graph was run.
 
+    Where runs have no value of a shown metric, the tables of metrics say why.
+
     Raises:
         ReportError: the suite asks for a table that does not exist.
     """
@@ -61,7 +64,13 @@ def make_tables(inputs: Inputs, results: Results) -> list[Table]:
         if name not in TABLES:
             raise ReportError(f"tables: {name!r} is not one of {', '.join(TABLES)}.")
     made = [TABLES[name](inputs, results) for name in dict.fromkeys(inputs.suite.tables)]
-    return [table for table in made if table is not None]
+    shown = inputs.suite.metrics_shown if ranks_links(inputs) else []
+    why = [reason for metric in shown if (reason := why_no_value(results, metric))]
+    return [
+        replace(table, notes=[*table.notes, *why]) if table.name in OF_METRICS else table
+        for table in made
+        if table is not None
+    ]
 
 
 # --- results ----------------------------------------------------------------------------------
@@ -257,6 +266,9 @@ def _planted_head(quantity: str) -> str:
         return f"{metric_title(metric)} {kind}"
     return {"ece": "ECE", "brier": "Brier", "spearman": "Spearman"}.get(quantity, quantity)
 
+
+OF_METRICS = {"results", "paired", "sweep", "planted", "ranking"}
+"""Tables that show metrics of the suite's own runs."""
 
 TABLES: dict[str, Callable[[Inputs, Results], Table | None]] = {
     "results": results_table,

@@ -22,6 +22,8 @@ class FirstDrawChecked:
 
     def __getattr__(self, attribute: str) -> Any:
         """What the sampler itself has, such as `remembers_for`."""
+        if attribute == "_sampler":  # a copy in the making asks before it has one
+            raise AttributeError(attribute)
         return getattr(self._sampler, attribute)
 
     def sample(self, context: Context, positives: Tensor, generator: Generator) -> Tensor:

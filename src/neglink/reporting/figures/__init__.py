@@ -18,6 +18,7 @@ from neglink.reporting.figures.ranking import ranking
 from neglink.reporting.figures.scaling import scaling
 from neglink.reporting.figures.sensitivity import sensitivity
 from neglink.reporting.figures.style import Drawing, rendered, styled
+from neglink.reporting.grid import why_no_value
 from neglink.reporting.inputs import Inputs
 from neglink.reporting.statistics import Results
 
@@ -38,21 +39,28 @@ FIGURES: dict[str, Callable[[Inputs, Results], dict[str, Figure]]] = {
 """By name, what draws one kind of figure: figures by file name without suffix."""
 
 
-def make_figures(inputs: Inputs, results: Results) -> list[Drawing]:
-    """Draw the figures that the suite asks for.
+def make_figures(inputs: Inputs, results: Results) -> tuple[list[Drawing], list[str]]:
+    """Draw the figures that the suite asks for, and leave out those that lack their data.
+
+    Returns:
+        The figures; and of each that is left out, a sentence that says what it needs.
 
     Raises:
-        ReportError: a figure does not exist, or the data that it needs are missing.
+        ReportError: a figure does not exist.
     """
     for name in inputs.suite.figures:
         if name not in FIGURES:
             raise ReportError(f"figures: {name!r} is not one of {', '.join(FIGURES)}.")
-    drawings = []
+    drawings, left_out = [], []
     with styled():
         for name in dict.fromkeys(inputs.suite.figures):
-            for stem, figure in FIGURES[name](inputs, results).items():
-                drawings.append(rendered(name, stem, figure))
-    return drawings
+            try:
+                figures = FIGURES[name](inputs, results)
+            except ReportError as error:  # the rest of the report needs none of its data
+                left_out.append(f"{error} {why_no_value(results, inputs.suite.primary)}".strip())
+                continue
+            drawings += [rendered(name, stem, figure) for stem, figure in figures.items()]
+    return drawings, left_out
 
 
 __all__ = ["FIGURES", "Drawing", "make_figures"]

@@ -7,10 +7,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from neglink.errors import ReportError
+from neglink.naming import removed
 from neglink.reporting.figures.style import legend_below, looks, new, panel_title, title_of
 from neglink.reporting.inputs import NONE, Inputs
 from neglink.reporting.sheets import metric_title
-from neglink.reporting.statistics import LEVEL, Cell, Results, removed
+from neglink.reporting.statistics import LEVEL, Cell, Results
 
 COLUMNS = 3
 MEANINGS = {

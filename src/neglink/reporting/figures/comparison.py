@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from neglink.errors import ReportError
+from neglink.naming import removed
 from neglink.reporting.figures.style import (
     GREY,
     INK,
@@ -18,7 +19,7 @@ from neglink.reporting.figures.style import (
 )
 from neglink.reporting.inputs import NONE, Inputs
 from neglink.reporting.sheets import metric_title
-from neglink.reporting.statistics import LEVEL, Cell, Results, removed
+from neglink.reporting.statistics import LEVEL, Cell, Results
 
 Row = tuple[str, str]
 """(predictor, sampler): what stands at one height."""

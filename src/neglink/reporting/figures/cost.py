@@ -5,6 +5,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from neglink.errors import ReportError
+from neglink.naming import BASE, SYSTEM
 from neglink.reporting.cost import (
     PUBLISHED_ON,
     QUANTITIES,
@@ -21,7 +22,7 @@ from neglink.reporting.figures.style import (
     panel_title,
     title_of,
 )
-from neglink.reporting.inputs import BASE, SYSTEM, Inputs
+from neglink.reporting.inputs import Inputs
 from neglink.reporting.published import KAPPA, KAPPA_BOUND
 from neglink.reporting.statistics import Results
 

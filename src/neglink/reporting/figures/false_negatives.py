@@ -5,6 +5,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from neglink.errors import ReportError
+from neglink.naming import BASE_SAMPLER
 from neglink.reporting.figures.style import (
     INK,
     legend_below,
@@ -16,19 +17,24 @@ from neglink.reporting.figures.style import (
 )
 from neglink.reporting.inputs import NONE, Inputs
 from neglink.reporting.sheets import metric_title
-from neglink.reporting.statistics import LEVEL, Cell, Results, difference, summary
-
-FIRST = "uniform"
-"""The sampler that gains are counted from."""
+from neglink.reporting.statistics import (
+    LEVEL,
+    Cell,
+    Results,
+    difference,
+    summary,
+)
 
 
 def false_negatives(inputs: Inputs, results: Results) -> dict[str, Figure]:
     """One figure a data set: share of hidden links among the negatives, gain over uniform ones."""
     metric = inputs.suite.primary
     cells = [cell for cell in results.unswept if cell[3] != NONE and _share(results, cell)]
-    known = [cell for cell in cells if (*cell[:2], FIRST, cell[3]) in results.cells]
+    known = [cell for cell in cells if results.by_seed((*cell[:2], BASE_SAMPLER, cell[3]), metric)]
     if not known:
-        raise ReportError(f"Figure false_negatives needs runs with the sampler {FIRST}.")
+        raise ReportError(
+            f"Figure false_negatives needs runs with the sampler {BASE_SAMPLER} and {metric}."
+        )
     return {
         slug("false_negatives", dataset): _figure(
             dataset, [cell for cell in known if cell[0] == dataset], results, metric
@@ -45,8 +51,8 @@ def _figure(dataset: str, cells: list[Cell], results: Results, metric: str) -> F
         1.2 + 3.2 * len(predictors),
         4.2,
         f"{dataset}: share of the drawn negatives that are hidden links, and the gain in "
-        f"{metric_title(metric)} over {FIRST} negatives with the same method: mean by seed with "
-        f"its {100 * LEVEL:g} % interval. Filled: {methods[0]}"
+        f"{metric_title(metric)} over {BASE_SAMPLER} negatives with the same method: mean by seed "
+        f"with its {100 * LEVEL:g} % interval. Filled: {methods[0]}"
         + (f"; open: {', '.join(methods[1:])}." if methods[1:] else "."),
     )
     panels = figure.subplots(1, len(predictors), sharey=True, squeeze=False)[0]
@@ -57,7 +63,7 @@ def _figure(dataset: str, cells: list[Cell], results: Results, metric: str) -> F
         axes.axhline(0, color=INK, lw=0.8)
         axes.set_xlabel("hidden links among negatives (%)")
         panel_title(axes, title_of(predictor))
-    panels[0].set_ylabel(f"{metric_title(metric)} minus that of {FIRST}")
+    panels[0].set_ylabel(f"{metric_title(metric)} minus that of {BASE_SAMPLER}")
     handles = [
         Line2D([], [], color=colour, marker=marker, lw=0, label=title_of(name))
         for name, (colour, marker) in samplers.items()
@@ -70,13 +76,13 @@ def _figure(dataset: str, cells: list[Cell], results: Results, metric: str) -> F
 def _point(
     axes: Axes, results: Results, cell: Cell, metric: str, look: tuple[str, str], filled: bool
 ) -> None:
-    base = results.by_seed((*cell[:2], FIRST, cell[3]), metric)
+    base = results.by_seed((*cell[:2], BASE_SAMPLER, cell[3]), metric)
     gain = difference(results.by_seed(cell, metric), base)
     if gain.mean is None:
         return
     colour, marker = look
     x = 100 * (_share(results, cell) or 0.0)
-    if gain.low is not None and gain.high is not None and cell[2] != FIRST:
+    if gain.low is not None and gain.high is not None and cell[2] != BASE_SAMPLER:
         axes.plot([x, x], [gain.low, gain.high], color=colour, lw=1, alpha=0.6)
     face = colour if filled else "none"
     axes.plot(x, gain.mean, marker, color=colour, mfc=face, ms=6)

@@ -5,6 +5,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from neglink.errors import ReportError
+from neglink.figure_needs import FEWEST
 from neglink.reporting.figures.style import (
     legend_below,
     log_axes,
@@ -14,7 +15,7 @@ from neglink.reporting.figures.style import (
     title_of,
 )
 from neglink.reporting.inputs import Inputs
-from neglink.reporting.scaling import FEWEST, QUANTITIES, Growth, growths
+from neglink.reporting.scaling import QUANTITIES, Growth, growths
 from neglink.reporting.statistics import LEVEL, Results
 
 

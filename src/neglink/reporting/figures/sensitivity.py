@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from neglink.errors import ReportError
+from neglink.naming import BASE
 from neglink.reporting.figures.style import (
     INK,
     legend_below,
@@ -17,7 +18,7 @@ from neglink.reporting.figures.style import (
     slug,
     title_of,
 )
-from neglink.reporting.inputs import BASE, Inputs
+from neglink.reporting.inputs import Inputs
 from neglink.reporting.sheets import metric_title
 from neglink.reporting.statistics import LEVEL, Results, Summary
 from neglink.reporting.sweeps import Swept, is_number, sweeps, value_text
@@ -40,12 +41,14 @@ NAMES = {
 def sensitivity(inputs: Inputs, results: Results) -> dict[str, Figure]:
     """One figure a swept setting, one panel a data set, one line a predictor and sampler."""
     groups: dict[tuple[str, str], list[Swept]] = {}
+    metric = inputs.suite.primary
     for swept in sweeps(results):
-        groups.setdefault((swept.method, swept.setting), []).append(swept)
+        if any(results.by_seed(point.cell, metric) for point in swept.points):
+            groups.setdefault((swept.method, swept.setting), []).append(swept)
     if not groups:
-        raise ReportError("Figure sensitivity needs runs of a sweep; none was run.")
+        raise ReportError(f"Figure sensitivity needs runs of a sweep with {metric}; none has it.")
     return {
-        slug("sensitivity", method, setting): _figure(group, results, inputs.suite.primary)
+        slug("sensitivity", method, setting): _figure(group, results, metric)
         for (method, setting), group in groups.items()
     }
 
