@@ -114,7 +114,7 @@ def check(line: str) -> None:
     elif program == "make":
         check_make(words)
     elif program == "dvc":
-        dvc.cli.parser.get_main_parser().parse_args(words)  # test_dvc.py runs `dvc repro`
+        dvc.cli.parser.get_main_parser().parse_args(words)  # test_graphs.py runs `dvc repro`
         if "-S" in words:
             check_config([words[words.index("-S") + 1]])
     elif program == "pip":
