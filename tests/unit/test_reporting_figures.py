@@ -153,6 +153,8 @@ def test_no_figure_stands_empty_where_the_primary_metric_has_no_value(tmp_path: 
     assert [text.split()[1] for text in said] == of_it
     why = "Hits@20 has no value where fewer than 20 negatives are ranked: cora (12). Take another"
     assert all(why in text for text in said)
+    (other,) = lacks(tmp_path / "c", runs, figures=["iterations"])
+    assert "no value" not in other
     assert lacks(tmp_path / "b", [metrics(test={"auc": 0.5})], figures=["comparison"])
 
 

@@ -90,7 +90,7 @@ def test_a_dash_for_want_of_negatives_is_explained(
     runs = seeds([0.5, 0.6], counts={"test_negatives": count})
     assert table(tmp_path, name, runs, metrics_shown=shown).notes[-1] == (
         f"Hits@100 has no value where fewer than 100 negatives are ranked: {told}. Take another of "
-        "the suite's `metrics` (and `primary`), or rank more negatives (`evaluation`)."
+        "the suite's metrics (and primary), or rank more negatives (evaluation)."
     )
     notes = table(tmp_path / "b", name, runs, metrics_shown=["hits@20"]).notes
     assert not any("no value" in note for note in notes)

@@ -65,8 +65,8 @@ def why_no_value(results: Results, metric: str) -> str:
         return ""
     return (
         f"{metric_title(metric)} has no value where fewer than {k} negatives are ranked: "
-        f"{', '.join(short)}. Take another of the suite's `metrics` (and `primary`), or rank more "
-        "negatives (`evaluation`)."
+        f"{', '.join(short)}. Take another of the suite's metrics (and primary), or rank more "
+        "negatives (evaluation)."
     )
 
 

@@ -57,7 +57,9 @@ def make_figures(inputs: Inputs, results: Results) -> tuple[list[Drawing], list[
             try:
                 figures = FIGURES[name](inputs, results)
             except ReportError as error:  # the rest of the report needs none of its data
-                left_out.append(f"{error} {why_no_value(results, inputs.suite.primary)}".strip())
+                lack, primary = str(error), inputs.suite.primary
+                why = why_no_value(results, primary) if primary in lack else ""
+                left_out.append(f"{lack} {why}".strip())
                 continue
             drawings += [rendered(name, stem, figure) for stem, figure in figures.items()]
     return drawings, left_out
