@@ -112,7 +112,7 @@ class MigrationParams(Strict):
     methods: tuple[Name, ...]
     """Methods of the followed runs."""
     seeds: Annotated[int, Field(ge=1)] = 1
-    """How many seeds, from the suite's first; `seeds` in its place can make it fewer, not more."""
+    """How many seeds, from the suite's first; `seeds` of the parameters stands in its place."""
     epochs: dict[
         Name, Annotated[tuple[Annotated[int, Field(ge=1, le=1_000_000)], ...], Field(min_length=2)]
     ]
@@ -251,14 +251,12 @@ class Params(Strict):
         return f"seeds={','.join(texts)}"
 
     def seeds_of(self, grid: Grid, dataset: str, count: int | None = None) -> range:
-        """The seeds of a grid on a data set; with `count`, so many in place of the grid's own.
+        """The seeds of a grid on a data set; `count` in place of the grid's own number.
 
-        `seeds` stands for the grid's own number, and bounds `count`.
+        `seeds` of the parameters stands in place of both.
         """
         wanted = self.seeds or {}
         number = wanted.get(dataset, wanted.get("all", count or grid.seeds))
-        if count is not None:
-            number = min(number, count)
         return range(grid.first_seed, grid.first_seed + number)
 
 

@@ -191,6 +191,10 @@ class Plan:
             settings = {"name": dataset, "identity": identity(source)}
         except OSError as error:  # of your own files, which are read for their hashes
             raise DataError(f"data set {dataset}: {error.filename}: {error.strerror}") from None
+        except DataError as error:
+            if source["kind"] != "custom":
+                raise
+            raise DataError(f"data set {dataset}: {error}") from None
         told = {"source": source, "mirror": self.params.data.mirror}
         if source["kind"] == "share":  # made from the raw files of the whole
             whole = self.graph(source["of"])

@@ -184,11 +184,17 @@ def test_a_suite_that_cannot_be_planned_is_left_out_of_the_list_and_stops_prune(
     assert "\n0 files" in f"\n{run('prune')}"
     Path("mine.csv").unlink()
     before, listed = here(), run("list")
-    assert re.search(r"^suite two is left out, .* planned\): mine\.csv: no such file", listed, re.M)
+    assert re.search(
+        r"^suite two is left out, .* planned\): data set mine: mine\.csv: no such file",
+        listed,
+        re.M,
+    )
     assert row(listed, "two") == ["not", "known", "–", str(len(theirs.results)), "0"]
     assert row(listed, "one")[1] == "2"
     for arguments in ((), ("--delete",), ("--delete", "--seeds", "2")):
-        with pytest.raises(StoredError, match=r"suite two cannot be planned.*: mine\.csv: no such"):
+        with pytest.raises(
+            StoredError, match=r"suite two cannot be planned.*: data set mine: mine\.csv: no such"
+        ):
             run("prune", *arguments)
     assert here() == before
 
