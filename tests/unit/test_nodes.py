@@ -313,12 +313,12 @@ def judged(
     }  # fmt: skip
 
 
-def loaded(folder: Path, nodes: list[dict[str, Any]]) -> Inputs:
+def loaded(folder: Path, nodes: list[dict[str, Any]], **more: Any) -> Inputs:
     files = [str(folder / "nodes" / f"{place}.json") for place in range(len(nodes))]
     for file, content in zip(files, nodes, strict=True):
         write_json(Path(file), content)
     runs = [metrics(seed=0, method="nml", predictor="gcn-rrelu")]
-    return read_suite(suite(folder, runs, nodes=files, tables=["nodes"]))
+    return read_suite(suite(folder, runs, nodes=files, tables=["nodes"], **more))
 
 
 def cora(accuracies: dict[str, list[float]]) -> list[dict[str, Any]]:
@@ -365,6 +365,23 @@ def test_the_table_has_means_pairs_and_the_published_figure(tmp_path: Path) -> N
     assert "nml-distance on cora 0.600" in said
     page = make_page(inputs, Results(inputs.metrics), [table], [])
     assert "public division into 140 training, 500 validation and 1,000 test nodes" in page
+
+
+def test_cells_without_a_judged_run_are_named_and_counted(tmp_path: Path) -> None:
+    grid = {
+        "datasets": ["cora"], "predictors": ["gcn-rrelu"], "samplers": ["uniform"], "seeds": 3,
+        "methods": ["nml", "nml-infonce"], "heuristics": ["cn"],
+    }  # fmt: skip
+    settings = {"suites": {"invented": grid}}
+    inputs = loaded(tmp_path, [judged("nml", seed, 0.8) for seed in (0, 1)], settings=settings)
+    table = nodes_table(inputs, Results(inputs.metrics))
+    assert table is not None
+    assert [item.text for item in table.sheets[0].rows[-1][3:6]] == ["nml-infonce", "0", "not run:"]
+    (missing,) = rows(table, "task", method="nml-infonce", metric="accuracy")
+    assert missing["n"] == 0
+    assert table.notes[-1].startswith(
+        "Not run: 1 of the 2 cells that the suite asks for; 1 more have fewer seeds"
+    )
 
 
 @pytest.mark.parametrize("split", ["public", "random"])

@@ -4,7 +4,7 @@ from itertools import product
 from typing import Any
 
 from neglink.reporting.inputs import NONE, Inputs, Suite
-from neglink.reporting.sheets import amount, metric_title
+from neglink.reporting.sheets import Item, amount, metric_title, run_items
 from neglink.reporting.statistics import Cell, Results
 
 KINDS = ("dataset", "predictor", "sampler", "method")
@@ -49,6 +49,24 @@ def why_not_run(cell: Cell, results: Results) -> str:
     if not any(run[:3] == cell[:3] for run in results.cells):
         return f"{predictor} with {sampler} is not run on {dataset}"
     return f"{method} is not run for {predictor} with {sampler} on {dataset}"
+
+
+def missing_row(cell: Cell, results: Results, width: int) -> list[Item]:
+    """A row of `width` for a cell that the suite asks for and that has no run."""
+    items = [*run_items(cell), Item("0", order=0), Item("not run:", why_not_run(cell, results))]
+    return [*items, *(Item(NONE) for _ in range(width - len(items)))]
+
+
+def missing_note(asked: dict[Cell, int], results: Results) -> str:
+    """How many of the cells asked for have no run, or fewer seeds; empty where nothing is known."""
+    if not asked:
+        return ""
+    missing = sum(cell not in results.cells for cell in asked)
+    fewer = sum(len(results.cells.get(cell, [])) < seeds for cell, seeds in asked.items())
+    return (
+        f"Not run: {missing:,} of the {len(asked):,} cells that the suite asks for; "
+        f"{fewer - missing:,} more have fewer seeds than its grids state."
+    )
 
 
 def why_no_value(results: Results, metric: str) -> str:

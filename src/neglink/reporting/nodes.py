@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from neglink.reporting.against import NOT_COMPARABLE, REACHED, VERDICTS, Verdict, verdict
-from neglink.reporting.grid import duration
+from neglink.reporting.grid import asked_for, duration, missing_note, missing_row
 from neglink.reporting.inputs import NONE, UNKNOWN, Inputs
 from neglink.reporting.paired import Pair, paired_frame, paired_sheet
 from neglink.reporting.published import SOURCES, cells
@@ -77,13 +77,15 @@ def nodes_table(inputs: Inputs, results: Results) -> Table | None:
     if not inputs.nodes:
         return None
     found = node_results(inputs)
-    tasks = [row for cell in found.unswept for row in _task_rows(found, cell)]
+    asked = {cell: n for cell, n in asked_for(inputs.suite).items() if cell[3] != NONE}
+    missing = [cell for cell in asked if cell not in found.cells]
+    tasks = [row for cell in (*found.unswept, *missing) for row in _task_rows(found, cell)]
     published = list(_published_rows(inputs, found))
     apart = _paired_frame(found)
     pairs = _paired_rows(apart)
     swept = list(_swept_rows(found))
     sheets = [
-        _task_sheet(found),
+        _task_sheet(found, missing),
         _published_sheet(published),
         paired_sheet("Method against method", apart),
     ]
@@ -94,7 +96,7 @@ def nodes_table(inputs: Inputs, results: Results) -> Table | None:
         "Tasks of nodes",
         tidy(rows, columns=COLUMNS),
         [sheet for sheet in sheets if sheet.rows],
-        list(_notes(inputs, published, pairs, swept)),
+        [*_notes(inputs, published, pairs, swept), *filter(None, [missing_note(asked, found)])],
     )
 
 
@@ -164,7 +166,7 @@ def _task_rows(found: Results, cell: Cell) -> Iterator[Row]:
         yield row | numbers(found.summary(cell, metric))
 
 
-def _task_sheet(found: Results) -> Sheet:
+def _task_sheet(found: Results, missing: list[Cell]) -> Sheet:
     heads = [*RUN, "seeds", *map(metric_title, SHOWN)]
     best = {
         (name, metric): best_mean(found, found.unswept, name, metric)
@@ -180,6 +182,7 @@ def _task_sheet(found: Results) -> Sheet:
             is_best = values.mean is not None and values.mean == best.get((cell[0], metric))
             items.append(summary_item(values, seeds, best=is_best))
         rows.append(items)
+    rows += [missing_row(cell, found, len(heads)) for cell in missing]
     return Sheet("Classes and clusters", heads, rows, frozenset(range(4, len(heads))))
 
 

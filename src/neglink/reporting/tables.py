@@ -12,8 +12,8 @@ import pandas as pd
 from neglink.errors import ReportError
 from neglink.reporting.against import not_run, published_table
 from neglink.reporting.cost import cost_table
-from neglink.reporting.grid import asked_for, why_no_value, why_not_run
-from neglink.reporting.inputs import NONE, Inputs, Metrics
+from neglink.reporting.grid import asked_for, missing_note, missing_row, why_no_value
+from neglink.reporting.inputs import Inputs, Metrics
 from neglink.reporting.iterations import iterations_table
 from neglink.reporting.nodes import nodes_table, ranks_links
 from neglink.reporting.paired import paired_table
@@ -86,7 +86,7 @@ def results_table(inputs: Inputs, results: Results) -> Table:
     }
     missing = [cell for cell in asked_for(inputs.suite) if cell not in results.cells]
     rows = [_results_row(results, cell, shown, best) for cell in listed]
-    rows += [_missing_row(results, cell, len(heads)) for cell in missing]
+    rows += [missing_row(cell, results, len(heads)) for cell in missing]
     return Table(
         "results",
         "Results on the test links",
@@ -98,7 +98,7 @@ def results_table(inputs: Inputs, results: Results) -> Table:
             "Bold: the highest mean of its dataset; others may not differ from it.",
             "A heuristic is not trained: it has no sampler, no method and no cost.",
             "Cost is the mean over the seeds of one training and of its peak memory.",
-            *_missing_notes(inputs, results, missing, len(results.cells) - len(listed)),
+            *_missing_notes(inputs, results, len(results.cells) - len(listed)),
         ],
     )
 
@@ -108,25 +108,13 @@ def listed_cells(inputs: Inputs, results: Results) -> list[Cell]:
     return results.unswept if "sweep" in inputs.suite.tables else list(results.cells)
 
 
-def _missing_row(results: Results, cell: Cell, width: int) -> list[Item]:
-    """A cell that the suite asks for and that has no run."""
-    items = [*run_items(cell), Item("0", order=0), Item("not run:", why_not_run(cell, results))]
-    return [*items, *(Item(NONE) for _ in range(width - len(items)))]
-
-
-def _missing_notes(
-    inputs: Inputs, results: Results, missing: list[Cell], swept: int
-) -> Iterator[str]:
+def _missing_notes(inputs: Inputs, results: Results, swept: int) -> Iterator[str]:
     """What the table does not hold, counted."""
     if swept:
         yield f"The {swept:,} swept variants are in the table of settings varied one at a time."
     asked = asked_for(inputs.suite)
     if asked:
-        fewer = sum(len(results.cells.get(cell, [])) < seeds for cell, seeds in asked.items())
-        yield (
-            f"Not run: {len(missing):,} of the {len(asked):,} cells that the suite asks for; "
-            f"{fewer - len(missing):,} more have fewer seeds than its grids state."
-        )
+        yield missing_note(asked, results)
     published, absent = not_run(results, asked)
     if published:
         yield (
