@@ -833,6 +833,8 @@ def _sweep_problems(params: Params, resolver: Resolver, grid: Grid, where: str) 
 def _migration_problems(resolver: Resolver, suite: SuiteParams, where: str) -> Iterator[str]:
     migration = suite.migration
     assert migration is not None
+    # a shorter training for a try must not be refused for a suite that is not built
+    chosen = resolver.params.suites.get(resolver.params.suite)
     parts = [("predictor", migration.predictor), ("sampler", migration.sampler),
              *(("method", name) for name in migration.methods)]  # fmt: skip
     found: dict[tuple[str, str], Any] = {}
@@ -860,7 +862,7 @@ def _migration_problems(resolver: Resolver, suite: SuiteParams, where: str) -> I
                 f"{where}.epochs.{dataset} = {list(epochs)}: expected ascending epochs, each "
                 f"once: {sorted({*epochs})}"
             )
-        elif dataset in suite.datasets:
+        elif dataset in suite.datasets and suite is chosen:
             yield from _first_refusal(
                 partial(_followed, resolver, migration, dataset, name, where)
                 for name in migration.methods

@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 import yaml
 
 from neglink.params import check_params
@@ -23,6 +24,7 @@ def test_the_suite_of_the_page_is_allowed() -> None:
     assert len(Plan(check_params(params)).evaluations) == 6
 
 
+@pytest.mark.slow
 def test_an_experiment_is_compared_left_and_kept_as_the_page_says(tracked: Project) -> None:
     follow(tracked, BEGIN)
     before = tracked.files("results/[cm]*/**/*")

@@ -91,6 +91,7 @@ def test_an_edge_list_of_ones_own_becomes_a_row_of_the_table(fresh):
     assert '"duplicates": 1' in told
 
 
+@pytest.mark.slow
 def test_dvc_follows_a_graph_of_ones_own_as_it_is_edited_and_put_back(tracked):
     """What `dvc repro` says and what Common Neighbours scores, as the file is one and the other."""
     one, other = (

@@ -262,6 +262,13 @@ def test_epochs_that_no_training_comes_to_are_not_followed(
     assert text == f"suites.one.migration.{line}"
 
 
+def test_a_suite_that_is_not_built_may_follow_longer_trainings() -> None:
+    suites = values()["suites"]
+    other = suites["one"] | {"migration": FOLLOW | {"epochs": {"planted": [1, 50]}}}
+    check_params(values(suites__two=other))
+    assert "trains 3 epochs" in refusal(suites__two=other, suite="two")
+
+
 def test_the_last_epoch_can_be_followed_and_so_can_those_before_patience() -> None:
     for name, last in (("plain", 3), ("mebns", 300), ("autoencoder", 500)):
         follow = FOLLOW | {"methods": [name], "epochs": {"planted": [1, last], "cora": [1, 9999]}}
