@@ -116,11 +116,12 @@ def _missing_notes(inputs: Inputs, results: Results, swept: int) -> Iterator[str
     if asked:
         yield missing_note(asked, results)
     published, absent = not_run(results, asked)
+    told = "published" in inputs.suite.tables
     if published:
         yield (
             f"Of the {published:,} published figures for these datasets, predictors and samplers, "
             f"{absent:,} belong to cells without a run"
-            + ("; the table of published figures says why." if absent else ".")
+            + ("; the table of published figures says why." if absent and told else ".")
         )
 
 
