@@ -92,10 +92,7 @@ def make_folder(path: Path) -> None:
     except OSError as error:
         if error.errno not in _WAY_OUT:
             raise
-        raise OutputError(
-            f"cannot make the folder {path}: {os.strerror(error.errno).lower()}; "
-            f"{_WAY_OUT[error.errno]} and run again"
-        ) from None
+        raise _no_folder(path, error.errno) from None
 
 
 def refuse_file_in_place_of(folder: Path) -> None:
@@ -106,10 +103,14 @@ def refuse_file_in_place_of(folder: Path) -> None:
     """
     for place in (*reversed(folder.parents), folder):
         if place.exists() and not place.is_dir():
-            raise OutputError(
-                f"cannot make the folder {place}: {os.strerror(errno.ENOTDIR).lower()}; "
-                f"{_WAY_OUT[errno.ENOTDIR]} and run again"
-            )
+            raise _no_folder(place, errno.ENOTDIR)
+
+
+def _no_folder(path: Path, number: int) -> OutputError:
+    return OutputError(
+        f"cannot make the folder {path}: {os.strerror(number).lower()}; {_WAY_OUT[number]} and run "
+        "again"
+    )
 
 
 def _flush_folder(folder: Path) -> None:

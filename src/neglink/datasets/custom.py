@@ -45,7 +45,10 @@ KEY = "data.custom.<name>"
 SIDES = ("valid", "test")
 """Settings that name files of links to be held out."""
 
-FILES = ("links", "features", *SIDES, *(f"{side}_negatives" for side in SIDES))
+NEGATIVES = ("valid_negatives", "test_negatives")
+"""Settings that name files of what they are ranked against, side by side."""
+
+FILES = ("links", "features", *SIDES, *NEGATIVES)
 """Settings that name files."""
 
 SPARSEST = 1000
@@ -174,7 +177,7 @@ class Custom:
         files = self.files()
         settings = {k: v for k, v in telling_settings(self).items() if k not in FILES}
         hashes = {path.name: sha256(_require(path, role)) for role, path in files.items()}
-        sides = {role: path.name for role, path in files.items() if role in FILES[2:]}
+        sides = {role: path.name for role, path in files.items() if role in (*SIDES, *NEGATIVES)}
         return {"settings": settings, "files": hashes} | ({"sides": sides} if sides else {})
 
     def files(self) -> dict[str, Path]:
@@ -291,7 +294,7 @@ class Custom:
                 pair = tuple(map(str, called[pairs[role][:, row]]))
                 raise DataError(f"{files[role]}: row {row + 1} of the data, {pair}, {what}")
 
-        for side, negatives in zip(SIDES, FILES[-2:], strict=True):
+        for side, negatives in zip(SIDES, NEGATIVES, strict=True):
             for role in (side, negatives):
                 if role in pairs:
                     if keys[role].size == 0:
@@ -307,7 +310,7 @@ class Custom:
                 "is left to train on"
             )
         linked = np.concatenate([keys[role] for role in ("links", *SIDES)])
-        for side, negatives in zip(SIDES, FILES[-2:], strict=True):
+        for side, negatives in zip(SIDES, NEGATIVES, strict=True):
             if negatives not in pairs:
                 continue
             refuse(negatives, np.isin(keys[negatives], linked), "is a link; negatives are none")

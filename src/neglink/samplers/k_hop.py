@@ -9,7 +9,7 @@ from torch import Generator, Tensor
 from neglink.graph.graph import Graph
 from neglink.graph.k_hop import KHopSets
 from neglink.registry import component
-from neglink.samplers.base import Context
+from neglink.samplers.base import Context, Draw
 from neglink.samplers.uniform import Uniform
 
 
@@ -38,7 +38,10 @@ def k_hop_sets(graph: Graph, hops: int, inner: int = 1) -> KHopSets:
     return kept[hops, inner]
 
 
-def draw_from(sets: KHopSets, context: Context, positives: Tensor, generator: Generator) -> Tensor:
+def draw_from(
+    sets: KHopSets, context: Context, positives: Tensor, generator: Generator,
+    last_resort: Draw | None = None,
+) -> Tensor:  # fmt: skip
     """Pairs (u, v), v uniform in its set; uniform over all nodes not linked to u if that is empty.
 
     Args:
@@ -46,6 +49,7 @@ def draw_from(sets: KHopSets, context: Context, positives: Tensor, generator: Ge
         context: the train graph.
         positives: links (u, neighbour), shape [2, k].
         generator: source of randomness.
+        last_resort: what takes the place of the uniform draw; see `redraw_links`.
 
     Returns:
         Pairs, shape [2, k].
@@ -54,5 +58,9 @@ def draw_from(sets: KHopSets, context: Context, positives: Tensor, generator: Ge
     pairs = torch.stack([positives[0], tails])
     missing = ~found
     if bool(missing.any()):
-        pairs[:, missing] = Uniform().sample(context, positives[:, missing], generator)
+        pairs[1, missing] = (
+            Uniform().sample(context, positives[:, missing], generator)[1]
+            if last_resort is None
+            else last_resort(positives[0, missing])
+        )
     return pairs

@@ -8,7 +8,7 @@ from torch import Generator, Tensor
 
 from neglink.registry import LATER, component
 from neglink.samplers.base import Context, Sampler, remembers_for
-from neglink.samplers.k_hop import KHop, k_hop_sets
+from neglink.samplers.k_hop import draw_from, k_hop_sets
 from neglink.samplers.walks import walk_negatives
 
 NOBODY = -1
@@ -59,14 +59,13 @@ class STD:
 
     def _near(self, context: Context, positives: Tensor, generator: Generator) -> Tensor:
         """Negatives of S_G; v is `NOBODY` where it finds no node, if the base is to replace it."""
-        graph, centres = context.train_graph, positives[0]
+        graph = context.train_graph
         last_resort = nobody if self.fallback == "base" else None
         if self.structure == "walk":
-            return walk_negatives(graph, centres, self.hops, generator, last_resort=last_resort)
-        if last_resort is None:
-            return KHop(hops=self.hops).sample(context, positives, generator)
-        tails, found = k_hop_sets(graph, self.hops).draw(centres, generator)
-        return torch.stack([centres, tails.where(found, NOBODY)])
+            return walk_negatives(
+                graph, positives[0], self.hops, generator, last_resort=last_resort
+            )
+        return draw_from(k_hop_sets(graph, self.hops), context, positives, generator, last_resort)
 
 
 def nobody(centres: Tensor) -> Tensor:
