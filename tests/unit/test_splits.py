@@ -9,12 +9,11 @@ from hypothesis import strategies as st
 
 from neglink.errors import ParamsError, SplitError
 from neglink.graph import Graph, clean_links
+from neglink.graph.keys import keys_of, pairs_of
 from neglink.splits import PROTOCOLS, SPLITS, LinkSplit, Ranked, check, make_split
 from neglink.splits.base import (
     distinct,
-    keys_of,
     non_links,
-    pairs_of,
     stream,
     uniform_non_links,
 )

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from neglink.datasets.catalog import entry, names
+from neglink.datasets.catalog import DIVIDED, UNLABELLED, entry, names
 from neglink.datasets.entry import Counts, Entry, KnownHash, RawFile
 from neglink.datasets.fetch import mirror_folder, obtain
 from neglink.errors import DataError, ParamsError
@@ -18,14 +18,6 @@ from neglink.errors import DataError, ParamsError
 if TYPE_CHECKING:
     from neglink.datasets.share import Share
     from neglink.graph import Graph
-
-DIVIDED = ("ogbl-ddi",)
-"""Data sets of the catalog that come with a division of their links, and negatives."""
-
-UNLABELLED = (
-    "ca-netscience", "ca-sandi-auths", "crocodile", "crocodile-directed", "facebook", "ogbl-ddi",
-)  # fmt: skip
-"""Data sets of the catalog whose nodes have no classes."""
 
 __all__ = [
     "DIVIDED",

@@ -325,6 +325,7 @@ ENTRIES = (
         counts=Counts(4039, 88234, 1283),
         licence="none stated; SNAP asks to cite McAuley and Leskovec",
         citation="McAuley and Leskovec (2012), Learning social circles in ego networks, NIPS",
+        labelled=False,
         published="MeBNS Table 1: 4,039 / 88,234 / 1,283, where each link is counted once.",
         note=(
             "The known hashes are those of files rebuilt from SNAP; no hash of the published "
@@ -441,6 +442,7 @@ ENTRIES = (
         counts=Counts(11631, 170773, 13183, rows=180020, self_loops=145),
         licence="none stated; the archive asks to cite MUSAE",
         citation=MUSAE,
+        labelled=False,
         published=(
             "PULL: 11,631 / 191,506 / 500; the raw data has 180,020 rows, so neither links "
             "nor features agree."
@@ -492,6 +494,7 @@ ENTRIES = (
         counts=Counts(11631, 126699, 13183, rows=126699, self_loops=0),
         licence="none stated; the archive asks to cite MUSAE",
         citation=MUSAE,
+        labelled=False,
         published=(
             "PULL: 11,631 / 191,506 / 500; 191,506 is 179,875 hyperlinks between two pages and "
             "11,631 self-loops."
@@ -600,6 +603,8 @@ ENTRIES = (
         counts=Counts(4267, 1334889, 0),
         licence="see the page of ogbl-ddi at ogb.stanford.edu",
         citation=OGB,
+        labelled=False,
+        divided=True,
         published="MeBNS Table 1: 4,267 / 1,334,889 / none, over train, validation and test.",
         note=(
             "All links of the graph are those of the three official sides; the official "
@@ -654,6 +659,7 @@ ENTRIES = (
         counts=Counts(379, 914, 0, rows=914, self_loops=0),
         licence="none stated; Network Repository asks to cite Rossi and Ahmed",
         citation=ROSSI,
+        labelled=False,
         published="FGAT: 379 / 914.",
         note="No features, no labels.",
     ),
@@ -675,6 +681,7 @@ ENTRIES = (
         counts=Counts(86, 124, 0, rows=124, self_loops=0),
         licence="none stated; Network Repository asks to cite Rossi and Ahmed",
         citation=ROSSI,
+        labelled=False,
         published="FGAT: 86 / 124.",
         note="No features, no labels.",
     ),
@@ -682,6 +689,8 @@ ENTRIES = (
 """All data sets; look one up with `entry`."""
 
 CATALOG = {item.name: item for item in ENTRIES}
+DIVIDED = tuple(item.name for item in ENTRIES if item.divided)
+UNLABELLED = tuple(item.name for item in ENTRIES if not item.labelled)
 
 
 def names() -> list[str]:

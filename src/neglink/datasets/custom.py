@@ -21,6 +21,7 @@ from neglink.datasets.readers.matrix_market import read_coordinates
 from neglink.errors import DataError
 from neglink.files import sha256
 from neglink.graph import Cleaning, Graph
+from neglink.graph.keys import keys_of
 from neglink.registry import LATER, component, telling_settings
 
 if TYPE_CHECKING:  # pandas takes long to import, and most users of this module read no table
@@ -286,7 +287,7 @@ class Custom:
             DataError: a row is not what its file is for; says which.
         """
         files, official = self.files(), {}
-        keys = {role: _keys(found, n) for role, found in pairs.items()}
+        keys = {role: keys_of(found, n) for role, found in pairs.items()}
 
         def refuse(role: str, bad: NDArray[np.bool_], what: str) -> None:
             if bad.any():
@@ -333,12 +334,6 @@ class Custom:
             both = np.isin(keys["test_negatives"], keys["valid_negatives"])
             refuse("test_negatives", both, f"is in {files['valid_negatives']} too")
         return official
-
-
-def _keys(pairs: NDArray[np.int64], n: int) -> NDArray[np.int64]:
-    """A number for each pair, the same in both directions."""
-    keys: NDArray[np.int64] = pairs.min(axis=0) * n + pairs.max(axis=0)
-    return keys
 
 
 def _repeats(keys: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -65,6 +65,10 @@ class Entry:
     licence: str
     """Licence or terms, as far as they are stated."""
     citation: str
+    labelled: bool = True
+    """Whether nodes have classes."""
+    divided: bool = False
+    """Whether it comes with a division of its links, and negatives."""
     published: str = ""
     """Counts in the papers, and how ours relate to them."""
     note: str = ""

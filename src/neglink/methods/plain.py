@@ -19,6 +19,7 @@ from neglink.methods.loop import (
 from neglink.methods.resume import Parts
 from neglink.predictors.base import LinkModel
 from neglink.registry import component
+from neglink.shares import floor_share
 from neglink.tensors import Tensors
 
 
@@ -77,5 +78,5 @@ class PlainUpdate:
         if self.settings.drop_easiest == 0 or epoch < self.settings.drop_after:
             return losses
         negatives = losses[links:]
-        stay = negatives.numel() - int(self.settings.drop_easiest * negatives.numel())
+        stay = negatives.numel() - floor_share(self.settings.drop_easiest, negatives.numel())
         return torch.cat([losses[:links], negatives.topk(max(stay, 1)).values])

@@ -9,12 +9,13 @@ from torch import Generator, Tensor
 
 from neglink.errors import TrainingError
 from neglink.graph import Graph
+from neglink.graph.keys import pairs_of
 from neglink.methods.base import Run
 from neglink.methods.plain import Plain, PlainUpdate
 from neglink.predictors.base import LinkModel
 from neglink.registry import component
 from neglink.samplers.base import Context, Sampler, remembers_for
-from neglink.splits.base import non_links, pairs_of, uniform_non_links
+from neglink.splits.base import non_links, uniform_non_links
 
 
 @component

@@ -18,6 +18,7 @@ from neglink.graph import Graph
 from neglink.predictors.base import glorot
 from neglink.predictors.layers import Linear
 from neglink.registry import component
+from neglink.shares import floor_share
 
 ROWS = 2**15
 """Noisy embeddings that pass the network together: bounds memory at about 100 MB for d = 32."""
@@ -76,7 +77,7 @@ class Denoising:
     @property
     def level_times(self) -> tuple[int, ...]:
         """The step t of each level."""
-        return tuple(int(share * self.times + 1e-9) for share in self.levels)
+        return tuple(floor_share(share, self.times) for share in self.levels)
 
 
 class Schedule:

@@ -1,7 +1,6 @@
-"""What a split and a protocol must give, and the arithmetic of pairs as keys that both use.
+"""What a split and a protocol must give, and random pairs for both.
 
-A pair {u, v} of distinct nodes is the key min · n + max: equal in either direction, sorted like
-the links of a graph. Settings are named in errors as in params.yaml: `split.…` and `evaluation.…`.
+Settings are named in errors as in params.yaml: `split.…` and `evaluation.…`.
 """
 
 import zlib
@@ -10,18 +9,16 @@ from typing import Literal
 from typing import Protocol as Contract
 
 import numpy as np
-import torch
 from numpy.random import Generator
 from numpy.typing import NDArray
 from torch import Tensor
 
 from neglink.graph import Graph
-from neglink.graph.graph import once
+from neglink.graph.keys import Keys, once
 
 Side = Literal["valid", "test"]
 """A side that is ranked."""
 RANKED_SIDES: tuple[Side, Side] = ("valid", "test")
-Keys = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,18 +78,6 @@ class Protocol(Contract):
 def stream(seed: int, purpose: str) -> Generator:
     """The random numbers of one purpose, independent of those of every other."""
     return np.random.default_rng([seed, zlib.crc32(purpose.encode())])
-
-
-def keys_of(pairs: Tensor | NDArray[np.int64], n: int) -> Keys:
-    """Keys [k] of pairs [2, k] in either direction."""
-    ids = np.asarray(pairs.cpu() if isinstance(pairs, Tensor) else pairs, dtype=np.int64)
-    keys: Keys = ids.min(axis=0) * n + ids.max(axis=0)
-    return keys
-
-
-def pairs_of(keys: Keys, n: int) -> Tensor:
-    """Pairs [2, k] of keys [k], smaller id first."""
-    return torch.from_numpy(np.stack([keys // n, keys % n]).astype(np.int64))
 
 
 def non_links(graph: Graph) -> int:

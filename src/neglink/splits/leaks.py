@@ -7,8 +7,8 @@ from torch import Tensor
 
 from neglink.errors import SplitError
 from neglink.graph import Graph
-from neglink.graph.graph import once
-from neglink.splits.base import RANKED_SIDES, Keys, Side, keys_of
+from neglink.graph.keys import Keys, keys_of, once
+from neglink.splits.base import RANKED_SIDES, Side
 from neglink.splits.split import LinkSplit
 
 

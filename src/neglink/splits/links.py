@@ -10,9 +10,9 @@ from pydantic import Field, model_validator
 
 from neglink.errors import SplitError
 from neglink.graph import Graph
-from neglink.graph.graph import once
+from neglink.graph.keys import keys_of, once, pairs_of
 from neglink.registry import component
-from neglink.splits.base import Sides, keys_of, pairs_of
+from neglink.splits.base import Sides
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 

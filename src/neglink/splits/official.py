@@ -4,8 +4,9 @@ from numpy.random import Generator
 
 from neglink.errors import SplitError
 from neglink.graph import Graph
+from neglink.graph.keys import keys_of, pairs_of
 from neglink.registry import component
-from neglink.splits.base import RANKED_SIDES, Ranked, Side, Sides, keys_of, pairs_of
+from neglink.splits.base import RANKED_SIDES, Ranked, Side, Sides
 
 
 @component

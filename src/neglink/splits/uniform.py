@@ -7,8 +7,9 @@ from pydantic import Field
 
 from neglink.errors import SplitError
 from neglink.graph import Graph
+from neglink.graph.keys import pairs_of
 from neglink.registry import component
-from neglink.splits.base import Ranked, Side, Sides, non_links, pairs_of, uniform_non_links
+from neglink.splits.base import Ranked, Side, Sides, non_links, uniform_non_links
 
 
 @component

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from neglink.datasets.readers.base import Files, RawGraph
 from neglink.errors import DataError
-from neglink.graph.graph import once
+from neglink.graph.keys import keys_of, once
 
 
 def read_ddi(files: Files) -> RawGraph:
@@ -23,7 +23,7 @@ def read_ddi(files: Files) -> RawGraph:
     official = official_split(files)
     n = int(_table(files["nodes"], np.int64)[0, 0])
     train = _table(files["edges"], np.int64).T
-    if not np.array_equal(_undirected(train, n), _undirected(official["train"], n)):
+    if not np.array_equal(once(keys_of(train, n)), once(keys_of(official["train"], n))):
         raise DataError(f"{files['edges']}: its links are not those of {files['train'].name}")
     sides = [official[side] for side in ("train", "valid", "test")]
     return RawGraph(n, np.concatenate(sides, axis=1), official=official)
@@ -65,10 +65,6 @@ def _torch_arrays(path: Path) -> dict[str, NDArray[np.int64]]:
 def _reconstruct(kind: type, shape: tuple[int, ...], code: bytes) -> NDArray[Any]:
     """The array that torch's unpickler then fills. `kind` is ndarray, the only class allowed."""
     return np.ndarray.__new__(np.ndarray, shape, code.decode() if isinstance(code, bytes) else code)
-
-
-def _undirected(pairs: NDArray[np.int64], n: int) -> NDArray[np.int64]:
-    return once(pairs.min(axis=0) * n + pairs.max(axis=0))
 
 
 def _table(path: Path, dtype: Any) -> NDArray[Any]:

@@ -13,6 +13,7 @@ from neglink.methods.base import Checkpoint, MetaData, Run
 from neglink.methods.loop import context_of, draw_samples, labels_of
 from neglink.methods.mebns.teacher import with_std_generator
 from neglink.predictors.base import LinkModel
+from neglink.shares import floor_share
 
 if TYPE_CHECKING:
     from neglink.methods.mebns.method import MeBNS
@@ -88,7 +89,7 @@ def sure_pairs(settings: MeBNS, variance: Tensor, generator: Generator) -> Tenso
     """
     if settings.threshold == "absolute":
         return (variance < settings.tau).nonzero().squeeze(-1)
-    count = max(1, int(settings.tau_quantile * variance.numel()))
+    count = max(1, floor_share(settings.tau_quantile, variance.numel()))
     order = torch.randperm(variance.numel(), generator=generator, device=variance.device)
     return order[variance[order].argsort(stable=True)[:count]].sort().values
 

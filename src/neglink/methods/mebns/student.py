@@ -30,6 +30,7 @@ from neglink.methods.mebns.meta_learner import MetaLearner
 from neglink.methods.mebns.teacher import with_std_generator
 from neglink.methods.resume import Number, Parts
 from neglink.predictors.base import LinkModel
+from neglink.shares import floor_share
 from neglink.tensors import Tensors
 
 if TYPE_CHECKING:
@@ -222,7 +223,7 @@ def by_centre(metadata: MetaData) -> MetaData:
 
 def top_share(scores: Tensor, share: float) -> Tensor:
     """Indices of the ⌊share · k⌋ highest of k scores (at least one), ascending."""
-    count = max(1, int(share * scores.numel()))
+    count = max(1, floor_share(share, scores.numel()))
     # a selection and two scans: several times faster than topk and a sort of its indices
     least = scores.kthvalue(scores.numel() - count + 1).values
     above, tied = scores > least, (scores == least).nonzero().squeeze(-1)
