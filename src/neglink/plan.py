@@ -20,7 +20,7 @@ from neglink.fingerprint import fingerprint
 from neglink.methods import METHODS
 from neglink.params import Grid, Params, Resolver, SuiteParams, Sweep, changed, with_kind
 from neglink.predictors import PREDICTORS
-from neglink.registry import settings_of
+from neglink.registry import settings_of, unstated_settings
 from neglink.samplers import SAMPLERS
 from neglink.samplers.std import STD, resolve
 from neglink.splits import PROTOCOLS, SPLITS
@@ -326,6 +326,15 @@ class Plan:
                         for sweep, seed in product(sweeps, self.params.seeds_of(grid, dataset)):
                             yield self._evaluation(dataset, names, seed, sweep)
 
+    def _unstated(self) -> dict[str, dict[str, Any]]:
+        """By method, the settings that its runs do not record, since they came later."""
+        found: dict[str, dict[str, Any]] = {}
+        for grid in (self.suite, *self.suite.also):
+            for dataset, predictor, method in product(grid.datasets, grid.predictors, grid.methods):
+                part = self.resolver.method(method, dataset, predictor)
+                found.setdefault(method, {}).update(unstated_settings(part))
+        return {method: settings for method, settings in found.items() if settings}
+
     def _nodes(self) -> Any:
         """Tasks of nodes for every trained run, if the suite asks for them."""
         for judged in self.evaluations:
@@ -402,6 +411,7 @@ class Plan:
             "title": self.suite.title,
             "description": self.suite.description,
             "settings": resolved,
+            "unstated": self._unstated(),
             "metrics_shown": list(self.suite.metrics),
             "primary": self.suite.primary,
             "tables": list(self.suite.tables),

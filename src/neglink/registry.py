@@ -199,6 +199,12 @@ def telling_settings(part: Any) -> dict[str, Any]:
     }
 
 
+def unstated_settings(part: Any) -> dict[str, Any]:
+    """The settings that `telling_settings` leaves out."""
+    told = telling_settings(part)
+    return {name: value for name, value in settings_of(part).items() if name not in told}
+
+
 def _loaded(value: str) -> type[Any]:
     """The component at "module:Class"."""
     module, _, attribute = value.partition(":")

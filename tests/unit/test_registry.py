@@ -13,7 +13,14 @@ from neglink.errors import ParamsError
 from neglink.methods import METHODS
 from neglink.params import check_params, schema
 from neglink.predictors import PREDICTORS
-from neglink.registry import LATER, Registry, component, settings_of, telling_settings
+from neglink.registry import (
+    LATER,
+    Registry,
+    component,
+    settings_of,
+    telling_settings,
+    unstated_settings,
+)
 from neglink.samplers import SAMPLERS
 from neglink.samplers.dns import DNS
 from neglink.splits import PROTOCOLS, SPLITS
@@ -121,3 +128,4 @@ def test_a_setting_that_came_later_tells_only_what_differs() -> None:
     assert settings_of(Old()) == {"rate": 0.1, "form": "as before"}
     assert telling_settings(Old()) == {"rate": 0.1}
     assert telling_settings(Old(form="new")) == {"rate": 0.1, "form": "new"}
+    assert unstated_settings(Old()) == {"form": "as before"}

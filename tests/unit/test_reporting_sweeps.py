@@ -91,6 +91,15 @@ def test_a_swept_run_of_the_own_value_is_the_base_itself(tmp_path: Path) -> None
     assert [(point.value, point.is_base) for point in found.points] == [(0.5, True), (1, False)]
 
 
+def test_a_base_has_the_value_of_a_setting_that_came_later(tmp_path: Path) -> None:
+    runs = [base(0, 0.4, beta=0.5), *(swept("cora", "form", value, 0) for value in ("a", "b"))]
+    unstated = {"mebns": {"form": "a", "beta": 9}}
+    (found,) = sweeps(loaded(tmp_path, runs, unstated=unstated)[1])
+    assert [(point.value, point.is_base) for point in found.points] == [("a", True), ("b", False)]
+    (record,) = loaded(tmp_path, runs[:1], unstated=unstated)[1].metrics
+    assert record.setting("beta") == 0.5
+
+
 def test_none_stands_before_the_numbers(tmp_path: Path) -> None:
     runs = [swept("cora", "rate", value, 0) for value in (1.0, 0.1, None)]
     (found,) = sweeps(loaded(tmp_path, runs)[1])

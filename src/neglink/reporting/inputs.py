@@ -169,12 +169,15 @@ class Metrics(Part):
     cost: Cost = Cost()
     history: History = History()
     made_from: dict[str, Any] = Field(default_factory=dict)
+    unstated: dict[str, Any] = Field(default_factory=dict)
+    """The method's settings that runs do not record, as the suite file gives them."""
 
     def setting(self, name: str) -> Any:
-        """What a setting of the run's method was; None where it is not on record."""
+        """What a setting of the run's method was; None where it is not known."""
         settings = self.made_from.get("settings")
         method = settings.get("method") if isinstance(settings, dict) else None
-        return method.get(name) if isinstance(method, dict) else None
+        recorded = method if isinstance(method, dict) else {}
+        return recorded.get(name, self.unstated.get(name))
 
     def tie_ends(self, metric: str) -> tuple[float, float] | None:
         """A test metric with equal scores counted against the link, and for it; None if unknown."""
@@ -365,6 +368,8 @@ class Suite(Part):
     title: str = ""
     description: str = ""
     settings: dict[str, Any] = Field(default_factory=dict)
+    unstated: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """By method, the settings that its runs do not record."""
     metrics_shown: list[str] = Field(min_length=1)
     primary: str
     tables: list[str] = Field(default_factory=list)
@@ -419,7 +424,10 @@ def read_suite(path: Path) -> Inputs:
     suite = read(path, Suite)
     if suite.primary not in suite.metrics_shown:
         raise ReportError(f"{path}: primary metric {suite.primary!r} is not in metrics_shown.")
-    metrics = [read(file, Metrics) for file in suite.metrics]
+    metrics = [
+        result.model_copy(update={"unstated": suite.unstated.get(result.run.method or "", {})})
+        for result in (read(file, Metrics) for file in suite.metrics)
+    ]
     analyses = [read(file, Analysis) for file in suite.analyses]
     nodes = [read(file, Nodes) for file in suite.nodes]
     refuse_repeats(suite.metrics, metrics)
