@@ -22,7 +22,8 @@ from neglink.params import Grid, Params, Resolver, SuiteParams, Sweep, changed, 
 from neglink.predictors import PREDICTORS
 from neglink.registry import settings_of, unstated_settings
 from neglink.samplers import SAMPLERS
-from neglink.samplers.std import STD, resolve
+from neglink.samplers.base import resolve
+from neglink.samplers.std import STD
 from neglink.splits import PROTOCOLS, SPLITS
 from neglink.steps.provenance import provenance
 

@@ -12,10 +12,11 @@ import torch
 from neglink import registry
 from neglink.errors import DataError, ParamsError, TrainingError
 from neglink.files import read_json, write_json
-from neglink.graph import load_graph
+from neglink.graph import Graph, load_graph
 from neglink.methods.base import Checkpoint
 from neglink.registry import component
 from neglink.samplers.base import Context, remembers_for
+from neglink.samplers.std import STD
 from neglink.samplers.uniform import Uniform
 from neglink.splits import LinkSplit
 from neglink.steps.common import load_checkpoint, pick_device, save_checkpoint
@@ -240,6 +241,18 @@ def test_the_check_of_a_first_draw_changes_no_byte(folder: Path, tmp_path: Path)
     uniform = Uniform()
     assert checked("uniform", uniform) is uniform
     assert remembers_for(checked("theirs", Theirs())) == 1
+
+
+@pytest.mark.usefixtures("theirs")
+def test_the_base_of_a_mixture_is_checked_too() -> None:
+    graph = Graph(4, torch.tensor([[0, 1], [1, 2]]))
+    generator = torch.Generator().manual_seed(0)
+    their = {"kind": "theirs", "fault": lambda drawn, links: links}
+    mixed = checked("std", STD(base=their, delta=0.0))
+    with pytest.raises(TrainingError, match=r"sampler 'theirs' .* a link of the train graph"):
+        mixed.sample(Context(graph), graph.links, generator)
+    own = checked("std", STD(base="pns"))
+    assert own.sample(Context(graph), graph.links, generator).shape == (2, 2)
 
 
 def test_a_training_repeated_gives_the_same_bytes(folder: Path, tmp_path: Path) -> None:

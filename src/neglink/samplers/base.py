@@ -76,6 +76,19 @@ def remembers_for(sampler: Any) -> int:
     return int(getattr(sampler, "remembers_for", 1))
 
 
+def resolve(base: Any) -> Sampler:
+    """A sampler from a name, a mapping with `kind` and its settings, or a sampler itself."""
+    from neglink.samplers import SAMPLERS  # which imports what stands here
+
+    if isinstance(base, str):
+        return SAMPLERS.make(base)
+    if isinstance(base, dict):
+        settings = dict(base)
+        kind = settings.pop("kind", "")
+        return SAMPLERS.make(kind, where=f"sampler {kind}", **settings)
+    return base  # type: ignore[no-any-return]
+
+
 def in_blocks(positives: Tensor, candidates: int, draw: Callable[[Tensor], Tensor]) -> Tensor:
     """`draw` of links [2, k] in blocks of at most `CANDIDATES_AT_ONCE` candidates; pairs [2, k]."""
     parts = torch.split(positives, max(1, CANDIDATES_AT_ONCE // candidates), dim=1)

@@ -7,7 +7,7 @@ from pydantic import Field
 from torch import Generator, Tensor
 
 from neglink.registry import LATER, component
-from neglink.samplers.base import Context, Sampler, remembers_for
+from neglink.samplers.base import Context, remembers_for, resolve
 from neglink.samplers.k_hop import draw_from, k_hop_sets
 from neglink.samplers.walks import walk_negatives
 
@@ -71,16 +71,3 @@ class STD:
 def nobody(centres: Tensor) -> Tensor:
     """`NOBODY` for each centre."""
     return torch.full_like(centres, NOBODY)
-
-
-def resolve(base: Any) -> Sampler:
-    """A sampler from a name, a mapping with `kind`, or a sampler itself."""
-    from neglink.samplers import SAMPLERS  # the registry names this module
-
-    if isinstance(base, str):
-        return SAMPLERS.make(base)
-    if isinstance(base, dict):
-        settings = dict(base)
-        kind = settings.pop("kind", "")
-        return SAMPLERS.make(kind, where=f"sampler {kind}", **settings)
-    return base  # type: ignore[no-any-return]

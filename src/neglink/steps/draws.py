@@ -1,5 +1,6 @@
 """The first draw of a sampler that neglink does not know, held against the contract of samplers."""
 
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -7,7 +8,7 @@ from torch import Generator, Tensor
 
 from neglink.errors import TrainingError
 from neglink.graph import Graph
-from neglink.samplers.base import Context, Sampler
+from neglink.samplers.base import Context, Sampler, resolve
 
 
 class FirstDrawChecked:
@@ -49,12 +50,19 @@ class FirstDrawChecked:
 def checked(name: str, sampler: Sampler) -> Sampler:
     """The sampler itself if it is neglink's, whose tests hold the contract; else its checked form.
 
+    The base of a mixture (`std`) is looked at likewise.
+
     Args:
         name: what params.yaml calls its kind.
         sampler: one of the registry.
     """
-    own = type(sampler).__module__.partition(".")[0] == "neglink"
-    return sampler if own else FirstDrawChecked(name, sampler)
+    if type(sampler).__module__.partition(".")[0] != "neglink":
+        return FirstDrawChecked(name, sampler)
+    base = getattr(sampler, "base", None)
+    if base is None:
+        return sampler
+    kind = base["kind"] if isinstance(base, dict) else str(base)
+    return replace(sampler, base=checked(kind, resolve(base)))  # type: ignore[type-var]
 
 
 def fault_of(drawn: Any, positives: Tensor, graph: Graph) -> str | None:
