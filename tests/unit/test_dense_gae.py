@@ -19,6 +19,7 @@ from neglink.predictors import PREDICTORS
 from neglink.predictors.dense_gae import dense_adjacency
 from neglink.samplers import SAMPLERS
 from tests.conftest import random_graph, seeded
+from tests.unit.derivatives import assert_derivatives_agree
 from tests.unit.test_mebns import make_run
 
 SETTINGS = {
@@ -178,31 +179,7 @@ def test_forward_and_reverse_mode_agree_with_differences(case):
     settings = PUBLISHED if case == "published" else {"hidden": 6, **SETTINGS[case]}
     model = PREDICTORS.make("dense-gae", **settings).build(graph, seeded()).double().eval()
     with_biases(model)
-    pairs = torch.randint(graph.n, (2, 30), generator=seeded(1))
-    weights = {k: v.detach() for k, v in model.named_parameters()}
-    direction = {
-        k: torch.randn(v.shape, generator=seeded(i), dtype=v.dtype)
-        for i, (k, v) in enumerate(weights.items())
-    }
-
-    def logits(values):
-        return call(model, values, lambda m: m.score(graph, pairs))
-
-    with torch.no_grad():
-        step = 1e-6
-        ahead, behind = (
-            logits({k: v + s * direction[k] for k, v in weights.items()}) for s in (step, -step)
-        )
-        difference = (ahead - behind) / (2 * step)
-        with forward_ad.dual_level():
-            dual = {k: forward_ad.make_dual(v, direction[k]) for k, v in weights.items()}
-            forward = forward_ad.unpack_dual(logits(dual)).tangent
-    towards = torch.randn(30, generator=seeded(2), dtype=torch.float64)
-    leaves = {k: v.clone().requires_grad_() for k, v in weights.items()}
-    gradient = torch.autograd.grad(logits(leaves) @ towards, list(leaves.values()))
-    reverse = sum((g * direction[k]).sum() for g, k in zip(gradient, leaves, strict=True))
-    torch.testing.assert_close(forward, difference, rtol=1e-6, atol=1e-7)
-    torch.testing.assert_close(reverse, forward @ towards, rtol=1e-9, atol=1e-11)
+    assert_derivatives_agree(model, graph)
 
 
 def test_bfloat16_differentiates_in_forward_mode_too():

@@ -7,7 +7,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chisquare
-from torch.autograd import forward_ad
 
 from neglink import samplers
 from neglink.errors import ParamsError, TrainingError
@@ -15,7 +14,6 @@ from neglink.graph import Graph, clean_links, distances
 from neglink.graph.distances import Points, nearest
 from neglink.methods import METHODS
 from neglink.methods.base import fit
-from neglink.methods.mebns.student import call
 from neglink.methods.plain_global import GlobalChoice, random_non_edges
 from neglink.predictors import PREDICTORS
 from neglink.predictors.base import normalised_features
@@ -23,6 +21,7 @@ from neglink.samplers import fns
 from neglink.samplers.base import Context
 from neglink.samplers.fns import best_of_centres
 from tests.conftest import random_graph, seeded
+from tests.unit.derivatives import assert_derivatives_agree
 from tests.unit.test_mebns import make_run
 
 KERNELS = ("gaussian", "exponential", "rational-quadratic")
@@ -73,31 +72,7 @@ def test_derivatives_of_fgat_agree_with_differences(case):
     for key, value in model.named_parameters():
         if value.dim() == 1:  # away from the kink of the relu
             torch.nn.init.normal_(value, generator=seeded(len(key)))
-    pairs = torch.randint(graph.n, (2, 30), generator=seeded(1))
-    weights = {k: v.detach() for k, v in model.named_parameters()}
-    direction = {
-        k: torch.randn(v.shape, generator=seeded(i), dtype=v.dtype)
-        for i, (k, v) in enumerate(weights.items())
-    }
-
-    def logits(values):
-        return call(model, values, lambda m: m.score(graph, pairs))
-
-    with torch.no_grad():
-        step = 1e-6
-        ahead, behind = (
-            logits({k: v + s * direction[k] for k, v in weights.items()}) for s in (step, -step)
-        )
-        difference = (ahead - behind) / (2 * step)
-        with forward_ad.dual_level():
-            dual = {k: forward_ad.make_dual(v, direction[k]) for k, v in weights.items()}
-            forward = forward_ad.unpack_dual(logits(dual)).tangent
-    towards = torch.randn(30, generator=seeded(2), dtype=torch.float64)
-    leaves = {k: v.clone().requires_grad_() for k, v in weights.items()}
-    gradient = torch.autograd.grad(logits(leaves) @ towards, list(leaves.values()))
-    reverse = sum((g * direction[k]).sum() for g, k in zip(gradient, leaves, strict=True))
-    torch.testing.assert_close(forward, difference, rtol=1e-5, atol=1e-6)
-    torch.testing.assert_close(reverse, forward @ towards, rtol=1e-9, atol=1e-11)
+    assert_derivatives_agree(model, graph, rtol=1e-5, atol=1e-6)
 
 
 def test_dropout_of_fgat_follows_the_mode(graph):

@@ -4,18 +4,17 @@ import numpy as np
 import pytest
 import scipy.sparse
 import torch
-from torch.autograd import forward_ad
 
 from neglink.graph import Graph, neighbours
 from neglink.graph.io import feature_matrix
 from neglink.graph.sparse import SparseMatrix
-from neglink.methods.mebns.student import call
 from neglink.predictors import PREDICTORS, Heuristic, base, layers, ncn
 from neglink.predictors.base import normalised_features
 from neglink.predictors.gae import with_dropout
 from neglink.predictors.ncn import common_neighbours, looked_up
 from neglink.predictors.sage import neighbour_mean
 from tests.conftest import random_graph, seeded
+from tests.unit.derivatives import assert_derivatives_agree
 
 HEURISTICS = [n for n in PREDICTORS.names() if issubclass(PREDICTORS.get(n), Heuristic)]
 TRAINED = [
@@ -237,31 +236,7 @@ def test_forward_and_reverse_mode_agree_with_differences(case):
     for key, value in model.named_parameters():
         if value.dim() == 1:  # biases of 0 put a sum over no neighbour at the kink of the relu
             torch.nn.init.normal_(value, generator=seeded(len(key)))
-    pairs = torch.randint(graph.n, (2, 30), generator=seeded(1))
-    weights = {k: v.detach() for k, v in model.named_parameters()}
-    direction = {
-        k: torch.randn(v.shape, generator=seeded(i), dtype=v.dtype)
-        for i, (k, v) in enumerate(weights.items())
-    }
-
-    def logits(values):
-        return call(model, values, lambda m: m.score(graph, pairs))
-
-    with torch.no_grad():
-        step = 1e-6
-        ahead, behind = (
-            logits({k: v + s * direction[k] for k, v in weights.items()}) for s in (step, -step)
-        )
-        difference = (ahead - behind) / (2 * step)
-        with forward_ad.dual_level():
-            dual = {k: forward_ad.make_dual(v, direction[k]) for k, v in weights.items()}
-            forward = forward_ad.unpack_dual(logits(dual)).tangent
-    towards = torch.randn(30, generator=seeded(2), dtype=torch.float64)
-    leaves = {k: v.clone().requires_grad_() for k, v in weights.items()}
-    gradient = torch.autograd.grad(logits(leaves) @ towards, list(leaves.values()))
-    reverse = sum((g * direction[k]).sum() for g, k in zip(gradient, leaves, strict=True))
-    torch.testing.assert_close(forward, difference, rtol=1e-6, atol=1e-7)
-    torch.testing.assert_close(reverse, forward @ towards, rtol=1e-9, atol=1e-11)
+    assert_derivatives_agree(model, graph)
 
 
 @pytest.mark.parametrize("name", ["sage", "gae", "ncn"])
