@@ -187,7 +187,8 @@ class SuiteParams(Grid):
     """What the paired table compares; without it each method is compared with plain training."""
     beside: tuple[ComparisonParams, ...] = ()
     """Published figures to set beside other runs than their own: `against` names the published
-    run, `ours` the runs that it stands beside; what neither names is the same in both."""
+    run, `ours` the runs, or the heuristic, that it stands beside; what neither names is the same in
+    both."""
     metrics: tuple[Literal[
         "hits@1", "hits@10", "hits@20", "hits@30", "hits@50", "hits@100", "mrr", "auc", "ap",
         "ndcg", "precision", "recall", "f1"
@@ -811,8 +812,18 @@ def _comparison_problems(suite: SuiteParams, where: str) -> Iterator[str]:
     for key, side in sides:
         for part, name in side.items():
             known = {n for grid in (suite, *suite.also) for n in getattr(grid, f"{part}s")}
+            if key == "beside" and part == "predictor":
+                known |= {*suite.heuristics}
             if name not in known:
                 yield f"{where}.{key}: no {part} {name!r} in this suite{suggest(name, known)}"
+    for one in suite.beside:
+        heuristic = one.ours.get("predictor")
+        for part in ("sampler", "method"):
+            if heuristic in suite.heuristics and part not in one.against:
+                yield (
+                    f"{where}.beside: {heuristic!r} is a heuristic and has no {part}: name the "
+                    f"published run's under `against`, as {part}: …"
+                )
 
 
 def _sweep_problems(params: Params, resolver: Resolver, grid: Grid, where: str) -> Iterator[str]:

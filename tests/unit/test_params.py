@@ -169,6 +169,23 @@ def test_an_unknown_name_is_told_with_the_nearest_known_one(
             "suites.one.compare: no sampler 'zz' in this suite; allowed: dns",
         ),
         (
+            {
+                "suites__one__beside": [
+                    {"ours": {"predictor": "cn"}, "against": {"method": "mebns"}}
+                ]
+            },
+            "suites.one.beside: 'cn' is a heuristic and has no sampler: name the published run's "
+            "under `against`, as sampler: …",
+        ),
+        (
+            {
+                "suites__one__beside": [
+                    {"ours": {"predictor": "ra"}, "against": {"method": "mebns"}}
+                ]
+            },
+            "suites.one.beside: no predictor 'ra' in this suite; allowed: cn, gcn",
+        ),
+        (
             {"methods__best": {"kind": "plain-global"}, "suites__one__methods": ["best"]},
             "suites.one.methods: best × dns: method plain-global chooses by the sampler's quality, "
             "and DNS has none: set the sampler to fns, or the method to plain",

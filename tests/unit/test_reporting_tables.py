@@ -209,6 +209,23 @@ def test_a_figure_published_for_other_runs_can_stand_beside_ours(tmp_path: Path)
     assert "by gae · plain: of 6 figures of gcn · mebns, " in text
 
 
+def test_a_figure_published_for_a_training_can_stand_beside_a_heuristic(tmp_path: Path) -> None:
+    """Cora: GCN with MeBNS prints a Hits@20 of .5815 under the uniform sampler."""
+    names = {"predictor": "gcn", "method": "mebns"}
+    beside = [
+        {"ours": {"predictor": "ra"}, "against": names | {"sampler": sampler}}
+        for sampler in ("uniform", "pns")
+    ]
+    runs = seeds([0.6, 0.6], predictor="ra", sampler=None, method=None)
+    made = table(tmp_path, "published", runs, beside=beside)
+    rows = made.frame[(made.frame["quantity"] == "beside") & (made.frame["metric"] == "hits@20")]
+    assert list(rows["printed"]) == ["gcn · uniform · mebns", "gcn · pns · mebns"]
+    assert set(rows["ours"]) == {0.6}
+    assert rows["published"].iloc[0] == 0.5815
+    assert rows["verdict"].iloc[0] == "reached"
+    assert "by ra" in markdown(made, "")
+
+
 def test_the_published_table_says_what_the_paper_leaves_out(tmp_path: Path) -> None:
     text = markdown(table(tmp_path, "published", seeds([0.9, 0.8])), "")
     assert "neither how many negatives are ranked per test link" in text
