@@ -223,7 +223,7 @@ def test_a_figure_published_for_a_training_can_stand_beside_a_heuristic(tmp_path
     assert set(rows["ours"]) == {0.6}
     assert rows["published"].iloc[0] == 0.5815
     assert rows["verdict"].iloc[0] == "reached"
-    assert "by ra" in markdown(made, "")
+    assert "by ra: of 3 figures of gcn · pns · mebns, " in markdown(made, "")
 
 
 def test_the_published_table_says_what_the_paper_leaves_out(tmp_path: Path) -> None:

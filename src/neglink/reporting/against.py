@@ -459,7 +459,7 @@ def table_lines(frame: pd.DataFrame) -> list[str]:
     for place, rows in others.groupby(who, sort=False):
         paper, name, printed, *ours = map(str, place)
         metrics = ", ".join(map(metric_title, dict.fromkeys(rows["metric"])))
-        by = " · ".join(ours)
+        by = " · ".join(name for name in ours if name != NONE)
         lines.append(f"{paper}, {name} ({metrics}), by {by}: {_reached(rows, printed)}.")
     return lines
 
