@@ -216,14 +216,18 @@ def test_a_figure_published_for_a_training_can_stand_beside_a_heuristic(tmp_path
         {"ours": {"predictor": "ra"}, "against": names | {"sampler": sampler}}
         for sampler in ("uniform", "pns")
     ]
-    runs = seeds([0.6, 0.6], predictor="ra", sampler=None, method=None)
+    there = {"predictor": "ra", "sampler": None, "method": None}
+    runs = seeds([0.6, 0.6], **there) + seeds([0.1, 0.1], dataset="citeseer", **there)
     made = table(tmp_path, "published", runs, beside=beside)
-    rows = made.frame[(made.frame["quantity"] == "beside") & (made.frame["metric"] == "hits@20")]
+    frame = made.frame[(made.frame["quantity"] == "beside") & (made.frame["metric"] == "hits@20")]
+    rows = frame[frame["dataset"] == "cora"]
     assert list(rows["printed"]) == ["gcn · uniform · mebns", "gcn · pns · mebns"]
     assert set(rows["ours"]) == {0.6}
     assert rows["published"].iloc[0] == 0.5815
     assert rows["verdict"].iloc[0] == "reached"
-    assert "by ra: of 3 figures of gcn · pns · mebns, " in markdown(made, "")
+    text = markdown(made, "")
+    assert "by ra: of 12 figures of 2 runs, " in text
+    assert "; reached: cora " in text
 
 
 def test_the_published_table_says_what_the_paper_leaves_out(tmp_path: Path) -> None:

@@ -455,13 +455,29 @@ def table_lines(frame: pd.DataFrame) -> list[str]:
             signs = _signs(gains[gains["method"] == method])
             lines.append(f"{paper}, {name} ({metrics}): {_reached(values, method)}; {signs}.")
     others = frame[frame["quantity"] == "beside"]
-    who = ["paper", "table", "printed", "predictor", "method"]
-    for place, rows in others.groupby(who, sort=False):
-        paper, name, printed, *ours = map(str, place)
+    # a heuristic has no sampler: what is printed for each sampler stands beside it in one line
+    what = others["printed"].where(others["sampler"] != NONE, "")
+    who = [others[column] for column in ("paper", "table", "predictor", "method")]
+    for place, rows in others.groupby([*who, what], sort=False):
+        paper, name, *ours = map(str, place[:4])
         metrics = ", ".join(map(metric_title, dict.fromkeys(rows["metric"])))
-        by = " · ".join(name for name in ours if name != NONE)
-        lines.append(f"{paper}, {name} ({metrics}), by {by}: {_reached(rows, printed)}.")
+        by = " · ".join(part for part in ours if part != NONE)
+        printed = list(dict.fromkeys(rows["printed"]))
+        of = printed[0] if len(printed) == 1 else f"{len(printed)} runs"
+        lines.append(
+            f"{paper}, {name} ({metrics}), by {by}: {_reached(rows, of)}{_by_dataset(rows)}."
+        )
     return lines
+
+
+def _by_dataset(rows: pd.DataFrame) -> str:
+    """How many figures were reached on each data set, where several were run."""
+    run = rows[~rows["verdict"].isin([NOT_COMPARABLE, NOT_RUN])]
+    parts = [
+        f"{dataset} {(found['verdict'] == REACHED).sum()} of {len(found)}"
+        for dataset, found in run.groupby("dataset", sort=False)
+    ]
+    return f"; reached: {', '.join(parts)}" if len(parts) > 1 else ""
 
 
 def _reached(values: pd.DataFrame, method: str) -> str:
