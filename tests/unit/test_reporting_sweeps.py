@@ -255,6 +255,9 @@ def test_kappa_is_the_ratio_by_seed_in_all_and_by_epoch(tmp_path: Path) -> None:
     assert math.isnan(frame.published_kappa["peak_memory_mb"])
     (text,) = cost_findings(loaded(tmp_path / "b", runs)[1])
     assert "gcn: 3.50 [3.00, 4.00] in time, 3.00" in text
+    by_cell = table(tmp_path / "c", "cost", runs).sheets[1]
+    assert by_cell.heads[-1] == "MeBNS's κ of time"
+    assert by_cell.rows[0][-1].text == "0.12"
 
 
 def test_loop_seconds_are_taken_where_every_run_has_them(tmp_path: Path) -> None:

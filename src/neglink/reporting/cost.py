@@ -4,7 +4,7 @@ Plain training is `plain`, or what stands for it (`statistics.base_of`).
 """
 
 import math
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -189,8 +189,6 @@ def _notes(results: Results, bases: Collection[str]) -> list[str]:
 
 
 def _row(ratio: Ratios) -> dict[str, Any]:
-    dataset, predictor, _, method = ratio.cell
-    is_published = dataset == PUBLISHED_ON and method == SYSTEM
     is_time = ratio.quantity != "peak_memory_mb"
     return {
         **dict(zip(RUN, ratio.cell, strict=True)),
@@ -203,7 +201,7 @@ def _row(ratio: Ratios) -> dict[str, Any]:
         "ratio": ratio.mean,
         "ratio_min": min(ratio.values),
         "ratio_max": max(ratio.values),
-        "published_kappa": KAPPA.get(predictor) if is_published and is_time else None,
+        "published_kappa": published_kappa(ratio.cell) if is_time else None,
     }
 
 
@@ -221,7 +219,7 @@ def _by_predictor(found: list[Ratios]) -> Sheet:
                 Item(", ".join(sorted(datasets[predictor, method]))),
                 Item(str(runs), order=runs),
                 *(_ratio_item(pooled.get(name, [])) for name in QUANTITIES),
-                _published_item(predictor if method == SYSTEM else NONE),
+                _published_item(KAPPA.get(predictor) if method == SYSTEM else None),
             ]
         )
     heads = ["predictor", "method", "datasets", "pairs of runs"]
@@ -229,8 +227,7 @@ def _by_predictor(found: list[Ratios]) -> Sheet:
     return Sheet("κ by predictor", [*heads, "MeBNS on PubMed"], rows, frozenset(range(3, 8)))
 
 
-def _published_item(predictor: str) -> Item:
-    value = KAPPA.get(predictor)
+def _published_item(value: float | None) -> Item:
     return Item(NONE if value is None else f"{value:g}", order=value)
 
 
@@ -248,14 +245,24 @@ def _by_cell(rows: list[dict[str, Any]]) -> Sheet:
     heads = [*RUN, "seeds"]
     for name, unit in QUANTITIES.items():
         heads += [f"{TITLES[name]} ({unit})", f"κ of {TITLES[name]}"]
+    shows_published = any(map(published_kappa, groups))
     items = []
     for cell, of in groups.items():
         seeds = max(int(row["n"]) for row in of.values())
         line = [*map(Item, cell), Item(str(seeds), order=seeds)]
         for name in QUANTITIES:
             line += _amounts(of.get(name))
+        if shows_published:
+            line.append(_published_item(published_kappa(cell)))
         items.append(line)
+    heads += ["MeBNS's κ of time"] * shows_published
     return Sheet("What each method took", heads, items, frozenset(range(4, len(heads))))
+
+
+def published_kappa(cell: Sequence[str]) -> float | None:
+    """The κ of time that MeBNS reports for such runs: of its method, on PubMed."""
+    dataset, predictor, _, method = cell
+    return KAPPA.get(predictor) if (dataset, method) == (PUBLISHED_ON, SYSTEM) else None
 
 
 def _amounts(row: dict[str, Any] | None) -> list[Item]:
