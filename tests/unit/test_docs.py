@@ -8,10 +8,14 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from neglink import __version__, cli
+from neglink import __version__, cli, datasets
 from neglink.commands.reference import described, pages, settings
+from neglink.evaluation.nodes import NodeTasks
 from neglink.methods import METHODS
+from neglink.params import DataParams, MigrationParams, Params, SuiteParams
 from neglink.predictors import PREDICTORS
+from neglink.reporting.figures import FIGURES
+from neglink.reporting.tables import TABLES
 from neglink.samplers import SAMPLERS
 from neglink.splits import PROTOCOLS, SPLITS
 
@@ -48,7 +52,7 @@ def test_the_index_leads_to_every_page() -> None:
     assert "docs/index.md" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [*KINDS, "params"])
 def test_the_committed_reference_is_what_the_classes_declare(kind: str) -> None:
     committed = (ROOT / f"docs/reference/{kind}.md").read_text(encoding="utf-8")
     assert committed == pages()[f"{kind}.md"], "stale; `make docs` writes it anew"
@@ -71,6 +75,29 @@ def test_every_component_says_what_it_is_and_what_its_settings_mean(kind: str, n
         assert held, setting
         assert default, setting
         assert meaning, f"{name}: {setting} has no docstring below it"
+
+
+@pytest.mark.parametrize("kind", [Params, DataParams, SuiteParams, MigrationParams, NodeTasks])
+def test_every_key_of_params_yaml_says_what_it_means(kind: type[Any]) -> None:
+    rows = list(settings(kind))
+    assert rows
+    for setting, held, default, _, meaning in rows:
+        assert held, setting
+        assert default, setting
+        assert meaning, setting
+
+
+def test_the_page_of_params_yaml_has_suites_tables_figures_and_data_sets() -> None:
+    shown = pages()["params.md"]
+    for row in (
+        "| `seeds` | integer | `3` | ≥ 1, ≤ 10000 | Number of seeds",
+        '| `tables` | list of choice | `["results", "paired"]` | `results`, `published`,',
+        "| `of` | text | (required) |",
+        "| `sensitivity` | One figure a swept setting",
+        "| `ogbl-ddi` | Drug-drug interactions, official split | 4,267 | 1,334,889 | 0 |  | yes |",
+        *(f"| `{name}` |" for name in (*FIGURES, *TABLES, *datasets.names())),
+    ):
+        assert row in shown, row
 
 
 def test_a_setting_is_shown_with_its_type_default_bounds_and_meaning() -> None:

@@ -1,22 +1,35 @@
-"""`neglink reference`: a page for each kind of component, from its docstrings and settings."""
+"""`neglink reference`: a page for each kind of component and one for params.yaml itself.
+
+All of it comes from the classes: their docstrings, their settings, the docstring below each.
+"""
 
 import ast
 import inspect
 import json
 import re
 import textwrap
-from collections.abc import Iterator
-from dataclasses import MISSING, fields
+from collections.abc import Iterable, Iterator
+from dataclasses import fields, is_dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from pydantic import BaseModel
 
 if TYPE_CHECKING:  # they load torch
     from neglink.registry import Registry
 
 FOLDER = Path("docs/reference")
+
+PARAMS = """Every key of `params.yaml`, which `neglink params check` checks; `params.schema.json`
+tells editors the same.
+
+An entry under `predictors`, `samplers` or `methods` is a mapping of settings. Its `kind` says which
+component it is; without one, that of the entry's own name. `per_dataset` changes settings on some
+data sets, under `methods` also `per_predictor` with some predictors, and a `per_dataset` inside of
+that with both. Components: [samplers](samplers.md), [predictors](predictors.md),
+[methods](methods.md), [splits](splits.md), [protocols](protocols.md)."""
 
 NOTE = "<!-- Written by `make docs` from the classes themselves; edit those. -->"
 
@@ -38,7 +51,7 @@ INTRODUCTIONS = {
 def reference(
     folder: Annotated[Path, typer.Argument(help="Where the pages go.")] = FOLDER,
 ) -> None:
-    """Write the reference: a page for each kind of component, from its docstrings and settings."""
+    """Write the reference: components with their settings, and params.yaml, from the classes."""
     from neglink.files import write_text
 
     for name, text in pages().items():
@@ -57,7 +70,8 @@ def pages() -> dict[str, str]:
         "samplers": SAMPLERS, "predictors": PREDICTORS, "methods": METHODS, "splits": SPLITS,
         "protocols": PROTOCOLS,
     }  # fmt: skip
-    return {f"{name}.md": "\n".join(_page(name, kind)) for name, kind in kinds.items()}
+    made = {f"{name}.md": "\n".join(_page(name, kind)) for name, kind in kinds.items()}
+    return made | {"params.md": "\n".join(_params_page())}
 
 
 def _page(title: str, registry: "Registry[Any]") -> Iterator[str]:
@@ -76,14 +90,82 @@ def _section(name: str, kind: type[Any]) -> Iterator[str]:
     if source:
         yield f"{source}\n"
     yield f"Class `{kind.__module__}.{kind.__qualname__}`.\n"
+    yield from _settings_table(kind)
+
+
+def _settings_table(kind: type[Any]) -> Iterator[str]:
     rows = list(settings(kind))
-    if not rows:
+    if rows:
+        yield from _table(("setting", "type", "default", "allowed", "meaning"), rows)
+    else:
         yield "No settings.\n"
-        return
-    yield "| setting | type | default | allowed | meaning |\n| --- | --- | --- | --- | --- |"
+
+
+def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:
+    heads = list(heads)
+    yield f"| {' | '.join(heads)} |\n|{' --- |' * len(heads)}"
     for row in rows:
         yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |"
     yield ""
+
+
+def _params_page() -> Iterator[str]:
+    from neglink import params
+    from neglink.datasets.custom import Custom
+    from neglink.datasets.planted import Planted
+    from neglink.datasets.share import Share
+    from neglink.evaluation.nodes import NodeTasks
+
+    yield f"{NOTE}\n\n# params.yaml\n\n{PARAMS}\n"
+    sections = {
+        "Top level": params.Params, "data": params.DataParams, "data.planted": Planted,
+        "data.custom": Custom, "data.shares": Share, "suites": params.SuiteParams,
+        "also": params.Grid, "compare and beside": params.ComparisonParams,
+        "migration": params.MigrationParams, "nodes": NodeTasks,
+    }  # fmt: skip
+    for title, kind in sections.items():
+        yield f"## {title}\n\n{described(kind)[0]}\n"
+        yield from _settings_table(kind)
+    yield from _shown()
+    yield from _catalog()
+
+
+def _shown() -> Iterator[str]:
+    """What a suite's tables and figures show."""
+    from neglink.figure_needs import NEEDS
+    from neglink.reporting.figures import FIGURES
+    from neglink.reporting.tables import TABLES
+
+    yield "## tables\n"
+    yield from _table(("table", "what it shows"), [
+        (f"`{name}`", _first(maker)) for name, maker in TABLES.items()
+    ])  # fmt: skip
+    yield "## figures\n"
+    yield from _table(("figure", "what it shows", "needs"), [
+        (f"`{name}`", _first(maker), NEEDS[name][1] if name in NEEDS else "")
+        for name, maker in FIGURES.items()
+    ])  # fmt: skip
+
+
+def _first(maker: Any) -> str:
+    return _line((inspect.getdoc(maker) or "").partition("\n\n")[0])
+
+
+def _catalog() -> Iterator[str]:
+    from neglink import datasets
+
+    def said(count: int | None) -> str:
+        return "" if count is None else f"{count:,}"
+
+    yield "## Data sets of the catalog\n\n`neglink data show NAME` gives files, hashes and terms.\n"
+    heads = ("data set", "what it is", "nodes", "links", "features", "classes", "own division")
+    rows = []
+    for name in datasets.names():
+        one = datasets.entry(name)
+        sizes = (one.counts.nodes, one.counts.links, one.counts.features)
+        has = ("yes" if one.labelled else "", "yes" if one.divided else "")
+        rows.append((f"`{name}`", one.title, *map(said, sizes), *has))
+    yield from _table(heads, rows)
 
 
 def described(kind: type[Any]) -> tuple[str, str]:
@@ -97,25 +179,29 @@ def described(kind: type[Any]) -> tuple[str, str]:
 
 def settings(kind: type[Any]) -> Iterator[tuple[str, str, str, str, str]]:
     """Name, type, default, bounds and meaning of each setting, as cells of a table."""
-    from neglink.registry import adapter
+    from pydantic import TypeAdapter
 
-    schema = adapter(kind).json_schema()
+    schema = TypeAdapter(kind).json_schema()
     parts, definitions = schema.get("properties", {}), schema.get("$defs", {})
-    meanings = _meanings(kind)
-    for field in fields(kind):
-        if not field.init:
-            continue
-        one = _followed(parts.get(field.name, {}), definitions)
-        default = _default(field, one)
-        meaning = meanings.get(field.name) or one.get("description", "")
-        yield f"`{field.name}`", _type(one, definitions), default, _bounds(one), _line(meaning)
+    # pydantic knows the texts of a model's fields, of a dataclass only its own
+    meanings = {} if issubclass(kind, BaseModel) else _meanings(kind)
+    for name in _names(kind):
+        one = _followed(parts.get(name, {}), definitions)
+        default = _default(name, one, schema.get("required", ()))
+        meaning = meanings.get(name) or one.get("description", "")
+        yield f"`{name}`", _type(one, definitions), default, _bounds(one), _line(meaning)
 
 
-def _default(field: Any, schema: dict[str, Any]) -> str:
+def _names(kind: type[Any]) -> list[str]:
+    if is_dataclass(kind):
+        return [field.name for field in fields(kind) if field.init]
+    return list(kind.model_fields)
+
+
+def _default(name: str, schema: dict[str, Any], required: Iterable[str]) -> str:
     if "default" in schema:
         return f"`{json.dumps(schema['default'], ensure_ascii=False)}`"
-    required = field.default is MISSING and field.default_factory is MISSING
-    return "(required)" if required else ""
+    return "(required)" if name in required else ""
 
 
 def _followed(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
@@ -151,7 +237,7 @@ SIGNS = {
 
 def _bounds(schema: dict[str, Any]) -> str:
     """Values that are allowed, as far as the type does not say it."""
-    choices = schema.get("enum")
+    choices = schema.get("enum") or schema.get("items", {}).get("enum")
     if choices:
         return ", ".join(f"`{choice}`" for choice in choices)
     found = [f"{sign} {schema[key]}" for key, sign in SIGNS.items() if key in schema]
