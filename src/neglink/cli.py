@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -238,27 +239,24 @@ def plan(
     files: Annotated[bool, typer.Option(help="List every step's main file.")] = False,
     seeds: Seeds = "",
 ) -> None:
-    """Show the steps of a suite, how many have their file, and what the others will cost."""
+    """Show the steps of a suite, how many have their file, and what is left to do will cost."""
     from neglink.cluster import batch_jobs
-    from neglink.expected import records, rows
+    from neglink.expected import left, records, rows
     from neglink.params import read_params
     from neglink.plan import Plan
 
     made = Plan(read_params(params, suite=suite, seeds=seeds))
     typer.echo(f"suite {made.suite_name}: {len(made.evaluations)} runs")
-    left = []
     for kind in sorted(made.steps):
         steps = made.all(kind)
-        without = [step for step in steps if not Path(step.path).exists()]
-        left += without
-        there = len(steps) - len(without)
+        there = sum(Path(step.path).exists() for step in steps)
         typer.echo(f"  {kind:10} {len(steps):5} steps, {there:5} with their file")
         if files:
             for step in steps:
                 typer.echo(f"    {step.path}")
     here = Path()
     if waiting := rows(made, records(here, made.datasets), here):
-        show_expected(waiting, batch_jobs(left))
+        show_expected(waiting, batch_jobs(chain.from_iterable(left(made).values())))
 
 
 @params_app.command("check")

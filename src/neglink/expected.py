@@ -305,14 +305,27 @@ def _joined(found: list[Cost], step: Step) -> Cost:
     )
 
 
+def left(plan: Plan, project: Path = Path()) -> dict[str, list[Step]]:
+    """The steps that are still to be made, by kind in the pipeline's order, by name in each.
+
+    A step whose file is there asks for nothing, so that no training counts whose metrics are there.
+    """
+    asked: list[Step] = [plan.report, *plan.results]
+    found: dict[str, dict[str, Step]] = defaultdict(dict)
+    while asked:
+        step = asked.pop()
+        if step.name not in found[step.kind] and not (project / step.path).exists():
+            found[step.kind][step.name] = step
+            asked.extend(step.inputs.values())
+    kinds = sorted((kind for kind, steps in found.items() if steps), key=_order)
+    return {kind: [step for _, step in sorted(found[kind].items())] for kind in kinds}
+
+
 def rows(plan: Plan, measured: Iterable[Record], project: Path = Path()) -> list[Row]:
-    """The expected cost by rule, of all steps without their file, in the pipeline's order."""
+    """The expected cost by rule of all steps that are `left`, in the pipeline's order."""
     expected = costs(plan, measured)
     made = []
-    for kind in sorted(plan.steps, key=_order):
-        waiting = [s for s in plan.all(kind) if not (project / s.path).exists()]
-        if not waiting:
-            continue
+    for kind, waiting in left(plan, project).items():
         found = [expected[kind, step.name] for step in waiting]
         peaks = [cost.peak_mb for cost in found if cost.peak_mb is not None]
         sources = Counter(cost.source for cost in found)

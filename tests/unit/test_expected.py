@@ -19,6 +19,7 @@ from neglink.expected import (
     chain,
     costs,
     epochs_of,
+    left,
     records,
     rows,
 )
@@ -113,6 +114,29 @@ def test_steps_with_their_file_cost_nothing(tmp_path: Path) -> None:
     assert table["graph"].asked_mb == 2000
     assert table["suite"].asked_mb == 0
     assert list(table) == ["graph", "split", "evaluate", "suite"]
+
+
+def test_what_a_finished_run_was_made_from_costs_nothing(tmp_path: Path) -> None:
+    made = plan(suites__one__samplers=["dns", "uniform"], suites__one__heuristics=[])
+
+    def finish(step: Step) -> None:
+        path = tmp_path / step.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+    first, second = made.evaluations
+    finish(first)
+    waiting = left(made, tmp_path)
+    assert waiting["train"] == [second.inputs["checkpoint"]]
+    assert waiting["evaluate"] == [second]
+    assert list(waiting) == ["graph", "split", "train", "evaluate", "suite"]
+    finish(second)
+    assert list(left(made, tmp_path)) == ["suite"]
+    assert [row.rule for row in rows(made, [PLAIN], tmp_path)] == ["suite"]
+    finish(made.report)
+    assert not left(made, tmp_path)
+    (tmp_path / first.path).unlink()  # the report does not hide that a result is missing
+    assert left(made, tmp_path)["evaluate"] == [first]
 
 
 def test_the_rule_by_hand() -> None:

@@ -1,4 +1,4 @@
-"""What `neglink plan` says of the cost of steps that have no file yet."""
+"""What `neglink plan` says of the cost of steps that are still to be made."""
 
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ NOTE = (
     "the start of a step (some 4 s) and downloads come on top. Measured: in results/runs or "
     "results/metrics there are runs of the same data set, predictor and method, scaled by the "
     "epochs; scaled: another method of that kind; the rest is by a rule in links and epochs "
-    "(src/neglink/expected.py)."
+    "(src/neglink/expected.py). What a finished step was made from is not made again."
 )
 
 
