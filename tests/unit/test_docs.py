@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 import yaml
 from typer.testing import CliRunner
@@ -50,6 +51,20 @@ def test_the_index_leads_to_every_page() -> None:
                and page.name != "index.md"]  # fmt: skip
     assert missing == []
     assert "docs/index.md" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_differences_that_the_readings_give_for_table_3_are_those_of_its_table() -> None:
+    text = (ROOT / "docs/mebns-readings.md").read_text(encoding="utf-8")
+    paired = pd.read_csv(ROOT / "results/tables/mebns-table3/paired.csv")
+    hits = paired[paired.metric == "hits@20"].set_index(["predictor", "sampler", "dataset"])
+    rows = re.findall(r"^\| (GAT|SEAL|GraIL), (\w+) \| (.*) \|$", text, flags=re.MULTILINE)
+    assert len(rows) == 6
+    for predictor, sampler, cells in rows:
+        for dataset, cell in zip(("cora", "citeseer", "pubmed"), cells.split(" | "), strict=True):
+            found = hits.loc[(predictor.lower(), sampler.lower(), dataset)]
+            ours = found[["difference", "low", "high"]].map("{:+.3f}".format).tolist()
+            printed = re.findall(r"[+−]\.\d+", cell)
+            assert [one.replace("0.", ".").replace("-", "−") for one in ours] == printed, cell
 
 
 @pytest.mark.parametrize("kind", [*KINDS, "params"])
