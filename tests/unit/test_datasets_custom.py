@@ -374,6 +374,8 @@ NEGATIVES = {"valid_negatives": "0,2\n", "test_negatives": "1,3\n"}
         (NEGATIVES, {"negatives_per_link": 1}, "1 rows; negatives_per_link = 1 and the 2 links"),
         (NEGATIVES | {"test_negatives": "5,1\n1,3\n"}, {"negatives_per_link": 1},
          "test_negatives.csv: row 2 of the data, ('1', '3'), has no node of the link"),
+        ({"valid_negatives": "2,0\n2,4\n", "test_negatives": "5,1\n1,5\n0,2\n0,3\n"},
+         {"negatives_per_link": 2}, "row 2 of the data, ('1', '5'), is there twice for its link"),
     ],
 )  # fmt: skip
 def test_a_row_that_does_not_fit_a_division_is_named(

@@ -367,6 +367,23 @@ def test_the_table_has_means_pairs_and_the_published_figure(tmp_path: Path) -> N
     assert "public division into 140 training, 500 validation and 1,000 test nodes" in page
 
 
+def test_a_published_accuracy_whose_cell_was_not_run_is_named(tmp_path: Path) -> None:
+    grid = {
+        "datasets": ["cora", "citeseer"], "predictors": ["gcn-rrelu"], "samplers": ["uniform"],
+        "methods": ["nml"], "seeds": 2,
+    }  # fmt: skip
+    settings = {"suites": {"invented": grid}}
+    inputs = loaded(tmp_path, [judged("nml", seed, 0.8) for seed in (0, 1)], settings=settings)
+    (table,) = make_tables(inputs, Results(inputs.metrics))
+    run, missing = rows(table, "published")
+    assert (run["dataset"], run["verdict"]) == ("cora", "below")
+    assert (missing["dataset"], missing["published"]) == ("citeseer", 0.7337)
+    assert (missing["verdict"], missing["n"]) == ("not run", 0)
+    assert missing["why"] == "no run has the dataset citeseer"
+    said = " ".join(findings(inputs, Results(inputs.metrics), [table]))
+    assert "Of 2 published accuracies of NML-GCL: 1 below, 1 not run." in said
+
+
 def test_cells_without_a_judged_run_are_named_and_counted(tmp_path: Path) -> None:
     grid = {
         "datasets": ["cora"], "predictors": ["gcn-rrelu"], "samplers": ["uniform"], "seeds": 3,

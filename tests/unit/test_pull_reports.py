@@ -221,7 +221,9 @@ def test_both_readings_of_a_wikipedia_graph_have_the_published_figure_and_a_cave
 # --- positivity -------------------------------------------------------------------------------
 
 
-def dmns(seed: int, medians: tuple[float, float], method: str = "dmns") -> dict[str, Any]:
+def dmns(
+    seed: int, medians: tuple[float, float], method: str = "dmns", dataset: str = "cora"
+) -> dict[str, Any]:
     levels = [
         {"t": t, "share": share, "median": median, "local_share": share / 2}
         for t, share, median in zip((5, 25), (0.9, 0.3), medians, strict=True)
@@ -229,7 +231,7 @@ def dmns(seed: int, medians: tuple[float, float], method: str = "dmns") -> dict[
     check = {"share": 0.6, "local_share": 0.3, "levels": levels, "queries": 200, "samples": 100,
              "covariance": "diagonal"}  # fmt: skip
     test = {"auc": 0.9, "ap": 0.9}
-    return metrics("cora", "dmns-gcn", "uniform", method, seed, test=test,
+    return metrics(dataset, "dmns-gcn", "uniform", method, seed, test=test,
                    history={"positivity": check, "levels": [5, 25]})  # fmt: skip
 
 
@@ -253,6 +255,15 @@ def test_positivity_is_not_settled_where_the_interval_crosses_1(tmp_path: Path) 
     assert any("of dmns, 0 < λ < 1 for the median query: holds at 1, not settled at 1" in line
                for line in found)  # fmt: skip
     assert any("of dmns-forward" in line and "not tested at 2" in line for line in found)
+
+
+def test_where_positivity_was_checked_is_named(tmp_path: Path) -> None:
+    runs = [dmns(seed, (0.5, 0.4), dataset=name) for name in ("cora", "actor") for seed in (0, 1)]
+    runs += [dmns(seed, (0.5, 0.4), "dmns-forward") for seed in (0, 1)]
+    inputs, results = read(tmp_path, runs, tables=["positivity"])
+    said = " ".join(findings(inputs, results, make_tables(inputs, results)))
+    assert "of dmns, 0 < λ < 1 for the median query: holds at 4 of 4 levels on cora, actor." in said
+    assert "holds at 2 of 2 levels on cora." in said
 
 
 def test_there_is_no_positivity_without_a_check(tmp_path: Path) -> None:

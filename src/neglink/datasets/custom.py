@@ -329,6 +329,8 @@ class Custom:
             owner = np.repeat(links, each, axis=1)
             near = (pairs[negatives][:, None] == owner[None]).any(axis=(0, 1))
             refuse(negatives, ~near, "has no node of the link whose turn it is")
+            again = _repeats(keys[negatives].reshape(-1, each)).ravel()
+            refuse(negatives, again, "is there twice for its link; each counts once")
             official[f"{side}_neg"] = pairs[negatives].reshape(2, -1, each)
         if "test_negatives" in pairs and self.negatives_per_link is None:
             both = np.isin(keys["test_negatives"], keys["valid_negatives"])
@@ -337,9 +339,12 @@ class Custom:
 
 
 def _repeats(keys: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Which keys have come before."""
-    again = np.ones(keys.size, dtype=np.bool_)
-    again[np.unique(keys, return_index=True)[1]] = False
+    """Which keys [..., k] have come before in their row."""
+    order = keys.argsort(axis=-1, kind="stable")
+    ascending = np.take_along_axis(keys, order, axis=-1)
+    again = np.zeros(keys.shape, dtype=np.bool_)
+    same = ascending[..., 1:] == ascending[..., :-1]
+    np.put_along_axis(again, order[..., 1:], same, axis=-1)
     return again
 
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import pandas as pd
 
-from neglink.reporting.against import NOT_COMPARABLE, REACHED, VERDICTS, Verdict, verdict
-from neglink.reporting.grid import asked_for, duration, missing_note, missing_row
+from neglink.reporting.against import NOT_COMPARABLE, NOT_RUN, REACHED, VERDICTS, Verdict, verdict
+from neglink.reporting.grid import asked_for, duration, missing_note, missing_row, why_not_run
 from neglink.reporting.inputs import NONE, UNKNOWN, Inputs
 from neglink.reporting.paired import Pair, paired_frame, paired_sheet
 from neglink.reporting.published import SOURCES, cells
@@ -80,7 +80,7 @@ def nodes_table(inputs: Inputs, results: Results) -> Table | None:
     asked = {cell: n for cell, n in asked_for(inputs.suite).items() if cell[3] != NONE}
     missing = [cell for cell in asked if cell not in found.cells]
     tasks = [row for cell in (*found.unswept, *missing) for row in _task_rows(found, cell)]
-    published = list(_published_rows(inputs, found))
+    published = list(_published_rows(inputs, found, missing))
     apart = _paired_frame(found)
     pairs = _paired_rows(apart)
     swept = list(_swept_rows(found))
@@ -189,19 +189,21 @@ def _task_sheet(found: Results, missing: list[Cell]) -> Sheet:
 # --- published --------------------------------------------------------------------------------
 
 
-def _published_rows(inputs: Inputs, found: Results) -> Iterator[Row]:
-    """Published accuracies of cells that were run; a paper without a sampler has any."""
+def _published_rows(inputs: Inputs, found: Results, missing: list[Cell]) -> Iterator[Row]:
+    """Published accuracies of cells run or asked for; a paper without a sampler has any."""
     divisions = {judged.run.cell: judged.division for judged in inputs.nodes}
     figures = cells(PAPER)
     for figure in records(figures[figures["metric"] == PRIMARY]):
-        for cell in found.unswept:
+        for cell in (*found.unswept, *missing):
             if (cell[0], cell[1], cell[3]) != tuple(
                 figure[name] for name in ("dataset", "predictor", "method")
             ):
                 continue
             ours = found.summary(cell, PRIMARY)
             judged = verdict(figure["value"], ours)
-            if (division := divisions[cell]) == UNKNOWN:
+            if cell not in found.cells:
+                judged = Verdict(NOT_RUN, why_not_run(cell, found))
+            elif (division := divisions[cell]) == UNKNOWN:
                 judged = Verdict(NOT_COMPARABLE, "our division of the nodes is not on record")
             else:
                 judged = Verdict(judged.word, f"{judged.why}; our division is {division}")

@@ -119,7 +119,7 @@ def positivity_table(inputs: Inputs, results: Results) -> Table | None:
 
 
 def positivity_lines(frame: pd.DataFrame) -> list[str]:
-    """For each method one sentence: at how many levels the bound holds. `frame`: of the table."""
+    """For each method one sentence: at how many levels it holds, and where. `frame`: the table."""
     medians = frame[frame["quantity"] == "median"]
     lines = []
     for method, of in medians.groupby("method", sort=False):
@@ -132,7 +132,7 @@ def positivity_lines(frame: pd.DataFrame) -> list[str]:
         levels = f"level{'s' * (len(of) != 1)}"
         lines.append(
             f"Sub-linear positivity of {method}, 0 < λ < 1 for the median query: "
-            f"{', '.join(parts)} of {len(of)} {levels} of all datasets."
+            f"{', '.join(parts)} of {len(of)} {levels} on {', '.join(of['dataset'].unique())}."
         )
     return lines
 
