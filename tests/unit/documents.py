@@ -1,5 +1,7 @@
 """Pages of the documentation, carried out as a reader would: block by block, in a folder."""
 
+import copy
+import functools
 import json
 import re
 import shlex
@@ -47,6 +49,12 @@ def merged(base: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
 
 def own_params() -> dict[str, Any]:
     """The project's params.yaml."""
+    return copy.deepcopy(_own_params())
+
+
+@functools.cache
+def _own_params() -> dict[str, Any]:
+    """The same, read once, as that takes half a second. Copy it, do not change it."""
     values: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
     return values
 

@@ -26,7 +26,7 @@ METHOD_SETTINGS = {
 @pytest.mark.parametrize("sampler", SAMPLERS.names())
 @pytest.mark.parametrize("predictor", TRAINED)
 def test_every_combination_trains(predictor, sampler, method):
-    run = make_run(random_graph(n=40, m=120), predictor)
+    run = make_run(random_graph(n=24, m=60), predictor)
     run = replace(run, sampler=SAMPLERS.make(sampler, **SAMPLER_SETTINGS.get(sampler, {})))
     made = fit(METHODS.make(method, **METHOD_SETTINGS[method], **SMALL), run)
     fresh = run.model().state_dict()
