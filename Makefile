@@ -18,7 +18,7 @@ results: $(VENV)/.runtime   ## build the suite of params.yaml, or SUITE=NAME, it
 
 test: $(VENV)/.dev   ## linters, types, and the whole test suite (10 minutes on 2 cores)
 	$(MAKE) lint
-	OMP_NUM_THREADS=1 $(RUN) pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow and not cluster"
+	OMP_NUM_THREADS=1 $(RUN) pytest -n 2 --dist loadfile -m "not slow and not cluster"
 
 test-slow: $(VENV)/.dev   ## the tests that take minutes each
 	$(RUN) pytest -m slow
