@@ -254,9 +254,9 @@ def plan(
         if files:
             for step in steps:
                 typer.echo(f"    {step.path}")
-    here = Path()
-    if waiting := rows(made, records(here, made.datasets), here):
-        show_expected(waiting, batch_jobs(chain.from_iterable(left(made).values())))
+    if waiting := left(made):
+        expected = rows(made, records(Path(), made.datasets), waiting)
+        show_expected(expected, batch_jobs(chain.from_iterable(waiting.values())))
 
 
 @params_app.command("check")

@@ -310,22 +310,15 @@ def left(plan: Plan, project: Path = Path()) -> dict[str, list[Step]]:
 
     A step whose file is there asks for nothing, so that no training counts whose metrics are there.
     """
-    asked: list[Step] = [plan.report, *plan.results]
-    found: dict[str, dict[str, Step]] = defaultdict(dict)
-    while asked:
-        step = asked.pop()
-        if step.name not in found[step.kind] and not (project / step.path).exists():
-            found[step.kind][step.name] = step
-            asked.extend(step.inputs.values())
-    kinds = sorted((kind for kind, steps in found.items() if steps), key=_order)
-    return {kind: [step for _, step in sorted(found[kind].items())] for kind in kinds}
+    found = plan.needed(lambda step: (project / step.path).exists())
+    return {kind: [s for _, s in sorted(found[kind].items())] for kind in sorted(found, key=_order)}
 
 
-def rows(plan: Plan, measured: Iterable[Record], project: Path = Path()) -> list[Row]:
-    """The expected cost by rule of all steps that are `left`, in the pipeline's order."""
+def rows(plan: Plan, measured: Iterable[Record], steps: Mapping[str, list[Step]]) -> list[Row]:
+    """The expected cost of these steps of the plan (as from `left`), by rule."""
     expected = costs(plan, measured)
     made = []
-    for kind, waiting in left(plan, project).items():
+    for kind, waiting in steps.items():
         found = [expected[kind, step.name] for step in waiting]
         peaks = [cost.peak_mb for cost in found if cost.peak_mb is not None]
         sources = Counter(cost.source for cost in found)

@@ -5,7 +5,7 @@ computes it. A file is therefore never reused for anything else, on any machine,
 share a step share its file.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from itertools import product
@@ -138,13 +138,16 @@ class Plan:
     @cached_property
     def steps(self) -> dict[str, dict[str, Step]]:
         """Kind → name → step, for every step that the suite needs."""
+        return self.needed(lambda step: False)
+
+    def needed(self, done: Callable[[Step], bool]) -> dict[str, dict[str, Step]]:
+        """As `steps`, without those that are done and what only they were made from."""
         found: dict[str, dict[str, Step]] = {}
-        waiting = [self.report]
+        waiting = [*self.results, self.report]  # a report that is done does not stand for results
         while waiting:
             step = waiting.pop()
-            known = found.setdefault(step.kind, {})
-            if step.name not in known:
-                known[step.name] = step
+            if step.name not in found.get(step.kind, {}) and not done(step):
+                found.setdefault(step.kind, {})[step.name] = step
                 waiting.extend(step.inputs.values())
         return found
 

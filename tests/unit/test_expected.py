@@ -92,7 +92,7 @@ def test_a_step_that_runs_share_counts_once() -> None:
         suites__one__methods=["mebns", "wide"], suites__one__heuristics=[],
     )  # fmt: skip
     one = replace(PLAIN, method="mebns", kind="mebns", epochs=300, train_seconds=90.0)
-    table = {row.rule: row for row in rows(made, [one, replace(one, method="wide")])}
+    table = {row.rule: row for row in rows(made, [one, replace(one, method="wide")], left(made))}
     assert (table["teacher"].steps, table["student"].steps) == (1, 2)
     steps = chain(made.evaluations[0])
     whole = sum(map(by_rule, steps))
@@ -106,7 +106,7 @@ def test_steps_with_their_file_cost_nothing(tmp_path: Path) -> None:
     path = tmp_path / only(made, "train").path
     path.parent.mkdir(parents=True)
     path.touch()
-    table = {row.rule: row for row in rows(made, [PLAIN], tmp_path)}
+    table = {row.rule: row for row in rows(made, [PLAIN], left(made, tmp_path))}
     assert "train" not in table
     assert (table["evaluate"].steps, table["evaluate"].measured) == (2, 1)
     assert table["evaluate"].by_rule == 1
@@ -132,7 +132,7 @@ def test_what_a_finished_run_was_made_from_costs_nothing(tmp_path: Path) -> None
     assert list(waiting) == ["graph", "split", "train", "evaluate", "suite"]
     finish(second)
     assert list(left(made, tmp_path)) == ["suite"]
-    assert [row.rule for row in rows(made, [PLAIN], tmp_path)] == ["suite"]
+    assert [row.rule for row in rows(made, [PLAIN], left(made, tmp_path))] == ["suite"]
     finish(made.report)
     assert not left(made, tmp_path)
     (tmp_path / first.path).unlink()  # the report does not hide that a result is missing

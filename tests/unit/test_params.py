@@ -7,10 +7,10 @@ from typing import Any
 
 import jsonschema
 import pytest
-import yaml
 
 from neglink.errors import ParamsError
 from neglink.params import Resolver, check_params, read_params, schema
+from tests.unit.documents import own_params
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -368,8 +368,7 @@ def test_the_committed_schema_is_what_the_classes_declare() -> None:
 
 def test_the_schema_is_one_and_passes_the_projects_parameters() -> None:
     jsonschema.Draft202012Validator.check_schema(schema())
-    own = yaml.safe_load((REPOSITORY / "params.yaml").read_text(encoding="utf-8"))
-    jsonschema.Draft202012Validator(schema()).validate(own)
+    jsonschema.Draft202012Validator(schema()).validate(own_params())
     jsonschema.Draft202012Validator(schema()).validate(values())
 
 

@@ -11,7 +11,7 @@ from neglink.graph.pairs import pair_dot
 from neglink.params import check_params
 from neglink.samplers import Context
 from tests.conftest import random_graph, seeded
-from tests.unit.documents import ROOT, only
+from tests.unit.documents import ROOT, only, own_params
 
 LINKS = re.findall(r"\]\(([^)#:]+)\)", (ROOT / "README.md").read_text(encoding="utf-8"))
 
@@ -63,7 +63,7 @@ def test_a_sampler_trains_a_pyg_model_in_the_users_own_loop():
 
 
 def test_the_suite_of_your_own_graph_is_allowed():
-    params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    params = own_params()
     own = yaml.safe_load(blocks("yaml")[0])
     params["data"]["custom"] |= own["data"]["custom"]
     params["suites"] |= own["suites"]

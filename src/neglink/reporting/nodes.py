@@ -200,13 +200,13 @@ def _published_rows(inputs: Inputs, found: Results, missing: list[Cell]) -> Iter
             ):
                 continue
             ours = found.summary(cell, PRIMARY)
-            judged = verdict(figure["value"], ours)
             if cell not in found.cells:
                 judged = Verdict(NOT_RUN, why_not_run(cell, found))
             elif (division := divisions[cell]) == UNKNOWN:
                 judged = Verdict(NOT_COMPARABLE, "our division of the nodes is not on record")
             else:
-                judged = Verdict(judged.word, f"{judged.why}; our division is {division}")
+                against = verdict(figure["value"], ours)
+                judged = Verdict(against.word, f"{against.why}; our division is {division}")
             apart = None if ours.mean is None else ours.mean - figure["value"]
             yield {
                 "kind": "published",
