@@ -53,18 +53,53 @@ def test_the_index_leads_to_every_page() -> None:
     assert "docs/index.md" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
+def differences(suite: str, metric: str) -> pd.DataFrame:
+    """The paired differences of a suite, by run and what it is against."""
+    paired = pd.read_csv(ROOT / "results/tables" / suite / "paired.csv")
+    index = ["predictor", "sampler", "dataset", "against"]
+    return paired[paired.metric == metric].set_index(index)
+
+
+def printed(found: pd.Series, places: int = 3) -> list[str]:
+    """A difference and its interval as pages print them."""
+    values = found[["difference", "low", "high"]].astype(float).map(f"{{:+.{places}f}}".format)
+    return [re.sub(r"^(.)0\.", r"\1.", value).replace("-", "−") for value in values]
+
+
+def signed(cell: str) -> list[str]:
+    """The signed numbers of a cell."""
+    return re.findall(r"[+−]\d*\.\d+", cell)
+
+
 def test_the_differences_that_the_readings_give_for_table_3_are_those_of_its_table() -> None:
     text = (ROOT / "docs/mebns-readings.md").read_text(encoding="utf-8")
-    paired = pd.read_csv(ROOT / "results/tables/mebns-table3/paired.csv")
-    hits = paired[paired.metric == "hits@20"].set_index(["predictor", "sampler", "dataset"])
+    hits = differences("mebns-table3", "hits@20")
     rows = re.findall(r"^\| (GAT|SEAL|GraIL), (\w+) \| (.*) \|$", text, flags=re.MULTILINE)
     assert len(rows) == 6
     for predictor, sampler, cells in rows:
         for dataset, cell in zip(("cora", "citeseer", "pubmed"), cells.split(" | "), strict=True):
-            found = hits.loc[(predictor.lower(), sampler.lower(), dataset)]
-            ours = found[["difference", "low", "high"]].map("{:+.3f}".format).tolist()
-            printed = re.findall(r"[+−]\.\d+", cell)
-            assert [one.replace("0.", ".").replace("-", "−") for one in ours] == printed, cell
+            found = hits.loc[(predictor.lower(), sampler.lower(), dataset, "plain")]
+            assert printed(found) == signed(cell), cell
+
+
+def test_the_differences_that_pull_has_with_a_fifth_missing_are_those_of_its_table() -> None:
+    text = (ROOT / "docs/pull.md").read_text(encoding="utf-8").partition("**With a fifth")[2]
+    points = differences("pull-table2-20", "auc")
+    columns = ["difference", "low", "high"]
+    points[columns] *= 100
+    baselines = {
+        "GAT": "gat-16 · autoencoder", "GraphSAGE": "sage-16 · autoencoder",
+        "VGAE": "vgae · autoencoder", "ARGA": "gcn-16 · adversarial",
+        "ARGVA": "vgae · adversarial", "Bagging-PU": "bagged-gcn · bagging-pu",
+        "VGNAE": "vgnae · autoencoder",
+    }  # fmt: skip
+    for name, against in baselines.items():
+        (cells,) = re.findall(rf"^\| {name} \| (.*) \|$", text.partition("**On other")[0], re.M)
+        graphs = ("pubmed", "chameleon", "chameleon-directed")
+        for dataset, cell in zip(graphs, cells.split(" | "), strict=True):
+            key = ("gcn-16", "uniform", dataset, against)
+            expected = printed(points.loc[key], 2) if key in points.index else []
+            assert expected == signed(cell), (name, dataset)
 
 
 @pytest.mark.parametrize("kind", [*KINDS, "params"])
